@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * AoE target.
+ *
+ * One aoe_lcore per worker owns the exports that live there.  A frame goes in by
+ * aoe_input; its answer comes back in the same packet where it can be given at
+ * once (AOE_REPLY), or later by output().  No clock, no allocation, no DPDK: the
+ * caller passes time, packets, requests and persistence in.
+ *
+ * The routing from (shelf, slot) to the owning lcore is lcore/'s business, by an
+ * immutable table; aoe_input is only called with frames for its own exports,
+ * and with wildcard frames.
+ *
+ * Source for the rules: tests/unit/aoe name each one; README "AoE" lists the
+ * policy choices.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pkt/pkt.h"
+#include "volume/volume.h"
+#include "wherry/ctl.h"
+#include "wherry/stats.h"
+
+struct aoe_lcore;
+struct aoe_export;
+
+/* What aoe_input did with the packet. */
+enum aoe_verdict {
+	AOE_REPLY,   /* the packet is the answer now: caller transmits it on pkt->port_index */
+	AOE_DROP,    /* counted; caller frees it */
+	AOE_PENDING, /* taken; output() or the pool's free will be called with it later */
+};
+
+/* A durable change that a client asked for; all pointers are valid during the call only. */
+struct aoe_persist {
+	uint64_t export_id;
+	uint64_t base_generation;
+	enum wherry_aoe_change change;
+	struct wherry_mac requester;
+	const uint8_t *config; /* CONFIG */
+	uint16_t config_bytes;
+	const struct wherry_mac *list; /* MASK, RESERVE: the whole new list */
+	uint16_t list_count;
+	uint64_t cookie; /* given back to aoe_on_persisted */
+};
+
+/* What a port looks like to AoE. */
+struct aoe_port {
+	uint8_t mac[6];
+	uint16_t mtu;
+	bool present;
+};
+
+/* The surroundings.  Set once, before the first frame. */
+struct aoe_env {
+	void *ctx;
+	struct pkt_pool pool;
+	void (*output)(void *ctx, struct pkt *pkt); /* transmit on pkt->port_index; takes ownership */
+	/* Ask the control plane.  0: accepted, aoe_on_persisted(cookie) follows exactly once.  -EAGAIN: not now. */
+	int (*persist)(void *ctx, const struct aoe_persist *change);
+	/* A client was heard or answered; statistics only.  May be NULL.
+	 * stat: which wherry_client_stat grew, by how much. */
+	uint64_t *(*client_stats)(void *ctx, const uint8_t mac[6], uint16_t port_index, uint16_t vlan, uint64_t now_ns);
+	const struct aoe_port *ports; /* [WHERRY_PORT_COUNT_MAX] */
+	uint64_t *lcore_stats;        /* [WHERRY_LCORE_STAT_COUNT] */
+};
+
+/* Create with room for request_count requests under way over all exports.  NULL without memory.  Main lcore. */
+struct aoe_lcore *aoe_lcore_create(const struct aoe_env *env, uint32_t request_count);
+/* No request may be under way. */
+void aoe_lcore_destroy(struct aoe_lcore *lcore);
+
+/*
+ * Build an export from its message, with all memory it will ever need.  The
+ * volume is borrowed.  NULL without memory.  Main lcore; not yet served.
+ */
+struct aoe_export *aoe_export_create(const struct wherry_ctl_aoe_export_put *put, struct volume *volume);
+void aoe_export_destroy(struct aoe_export *export_);
+
+/* ---- below: the owning lcore only ---- */
+
+/* Start serving; replaces (and returns) an export with the same id, whose requests under way go on until
+ * aoe_export_idle.  Advertises on every matching port and VLAN when advertise is set. */
+struct aoe_export *aoe_export_add(struct aoe_lcore *lcore, struct aoe_export *export_, bool advertise, uint64_t now_ns);
+/* Stop serving new frames for it.  Returns it, NULL when unknown. */
+struct aoe_export *aoe_export_remove(struct aoe_lcore *lcore, uint64_t export_id);
+/* No request of it is under way: it may be destroyed. */
+bool aoe_export_idle(const struct aoe_export *export_);
+/* The operator replaced the durable state.  Ignored when not newer. */
+void aoe_export_state_put(struct aoe_export *export_, const struct wherry_ctl_aoe_state_put *put);
+struct aoe_export *aoe_export_find(struct aoe_lcore *lcore, uint64_t export_id);
+
+/* A whole frame that starts with its Ethernet header and has EtherType 0x88A2, perhaps behind one VLAN tag. */
+enum aoe_verdict aoe_input(struct aoe_lcore *lcore, struct pkt *pkt, uint64_t now_ns);
+
+/* The control plane answered.  status 0 and the new state_generation, or -errno. */
+void aoe_on_persisted(struct aoe_lcore *lcore, uint64_t cookie, int status, uint64_t state_generation, uint64_t now_ns);
+
+/* Work left over from wildcard requests and advertisements: bounded per call.  Returns how many frames went out. */
+unsigned aoe_poll(struct aoe_lcore *lcore, uint64_t now_ns);
+/* Queue an advertisement of every export (gate opened, link came up).  Goes out through aoe_poll. */
+void aoe_advertise_all(struct aoe_lcore *lcore);
+
+/* Requests under way over all exports; 0 means a clean stop is possible. */
+uint32_t aoe_lcore_under_way(const struct aoe_lcore *lcore);
+
+/* ---- read-only views for statistics, any thread (relaxed reads) ---- */
+const uint64_t *aoe_export_stats(const struct aoe_export *export_);               /* [WHERRY_EXPORT_STAT_COUNT] */
+#define AOE_HIST_COUNT 3                                                          /* read, write, other */
+const uint64_t *aoe_export_hist(const struct aoe_export *export_, unsigned kind); /* [WHERRY_HIST_BUCKET_COUNT] */
+uint64_t aoe_export_id(const struct aoe_export *export_);
+
+/*
+ * Peek at a frame for routing.  True when it is AoE with a whole header; *wildcard when shelf or slot is one.
+ * Pure.
+ */
+bool aoe_peek(const uint8_t *frame, uint32_t len_bytes, uint16_t *shelf, uint8_t *slot, bool *wildcard);

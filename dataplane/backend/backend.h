@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a backing store does for a volume.
+ *
+ * A backend is driven by volume/ only: range, access, alignment and ordering are
+ * already settled when an I/O arrives, and are asserted, never re-checked.
+ * Thread: the lcore that the volume lives on.  submit may complete before it
+ * returns (ram, null) or later from backend_engine poll (file).  Every submitted
+ * I/O is completed exactly once.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum backend_op {
+	BACKEND_READ,
+	BACKEND_WRITE,
+	BACKEND_FLUSH,        /* everything acknowledged before is durable when this completes */
+	BACKEND_DISCARD,      /* contents become undefined until written; may do nothing */
+	BACKEND_WRITE_ZEROES, /* contents become zero */
+};
+
+#define BACKEND_FUA 0x1u /* WRITE, WRITE_ZEROES, DISCARD: durable before completion */
+
+/* The one neutral I/O result; each protocol maps it once, by a total switch. */
+enum io_status {
+	IO_OK,
+	IO_ERR_MEDIA,     /* EIO and everything unexpected */
+	IO_ERR_NO_SPACE,  /* ENOSPC, EDQUOT */
+	IO_ERR_SHORT,     /* backing store ends before the volume does */
+	IO_ERR_RANGE,     /* outside the volume */
+	IO_ERR_READ_ONLY, /* volume or export is read-only */
+	IO_ERR_OFFLINE,   /* volume is out of service */
+	IO_ERR_NO_MEMORY, /* a pool is empty: retry later */
+	IO_ERR_UNSUPPORTED,
+	IO_STATUS_COUNT,
+};
+
+/* Caller's storage, untouchable by the caller between submit and done. */
+struct backend_io {
+	enum backend_op op;
+	uint32_t flags; /* BACKEND_FUA */
+	uint64_t offset_bytes;
+	uint64_t len_bytes;
+	struct iovec *iov; /* READ, WRITE: buffers, together len_bytes; owned by the caller until done */
+	uint32_t iov_count;
+	void (*done)(struct backend_io *io, enum io_status status);
+	/* below: the backend's own */
+	struct backend_io *next;
+	uint64_t due_ns;     /* fault: when a delayed I/O goes on */
+	uint64_t done_bytes; /* file: progress of a short transfer */
+	uint8_t priv[56];    /* file: copy of the advanced iovec, io_uring state */
+};
+
+struct backend;
+struct backend_ops {
+	const char *name;
+	void (*submit)(struct backend *backend, struct backend_io *io);
+	void (*destroy)(struct backend *backend); /* no I/O under way */
+};
+
+/* First member of every backend. */
+struct backend {
+	const struct backend_ops *ops;
+	uint64_t size_bytes;         /* of the backing store as configured; changed by backend_resize only */
+	uint32_t align_bytes;        /* offset and length granularity: 1, 512 or 4096 */
+	uint32_t memory_align_bytes; /* buffer address granularity: 1, 512 or 4096 */
+};
+
+static inline void backend_submit(struct backend *backend, struct backend_io *io)
+{
+	backend->ops->submit(backend, io);
+}

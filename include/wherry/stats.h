@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one list of everything wherry counts.
+ *
+ * STAT(scope, name, kind, unit, help): kind C is a counter that only grows
+ * (u64, wraps never in practice), G a gauge.  The dataplane keeps one array per
+ * object, indexed by the enum; wherryd and wherryctl name, describe and print
+ * the same arrays from the same list.  Every refusal and drop has its line here.
+ *
+ * Written by the worker lcore that owns the object, read by the main lcore with
+ * relaxed atomics; values of one snapshot may be a few operations apart.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* clang-format off */
+#define WHERRY_STATS_PORT(STAT) \
+    STAT(PORT, rx_frames,        C, frames, "frames received") \
+    STAT(PORT, rx_bytes,         C, bytes,  "bytes received, Ethernet header included") \
+    STAT(PORT, tx_frames,        C, frames, "frames sent") \
+    STAT(PORT, tx_bytes,         C, bytes,  "bytes sent, Ethernet header included") \
+    STAT(PORT, rx_missed,        C, frames, "dropped by the device: receive ring full") \
+    STAT(PORT, rx_errors,        C, frames, "dropped by the device: damaged frame") \
+    STAT(PORT, rx_no_buffer,     C, frames, "dropped by the driver: buffer pool empty") \
+    STAT(PORT, tx_errors,        C, frames, "the device failed to send") \
+    STAT(PORT, tx_ring_full,     C, frames, "dropped: transmit ring stayed full") \
+    STAT(PORT, link_changes,     C, events, "link went up or down") \
+    STAT(PORT, link_up,          G, bool,   "1 while the link is up") \
+    STAT(PORT, link_mbps,        G, mbps,   "link speed, 0 when the driver does not say")
+
+#define WHERRY_STATS_LCORE(STAT) \
+    STAT(LCORE, turns,           C, turns,  "loop turns") \
+    STAT(LCORE, busy_cycles,     C, cycles, "TSC cycles in turns that moved a frame, message or completion") \
+    STAT(LCORE, idle_cycles,     C, cycles, "TSC cycles in empty turns, pauses and sleeps") \
+    STAT(LCORE, sleeps,          C, sleeps, "short sleeps taken by the idle policy") \
+    STAT(LCORE, handoff_out,     C, frames, "frames passed to the owning lcore") \
+    STAT(LCORE, handoff_in,      C, frames, "frames taken from other lcores") \
+    STAT(LCORE, handoff_full,    C, frames, "dropped: the owner's hand-off ring was full") \
+    STAT(LCORE, inbox_messages,  C, msgs,   "configuration messages handled") \
+    STAT(LCORE, clients_evicted, C, clients,"client records forgotten to make room") \
+    STAT(LCORE, drop_gate_closed,C, frames, "dropped: configuration not complete yet") \
+    STAT(LCORE, drop_eth_short,  C, frames, "dropped: shorter than its Ethernet header") \
+    STAT(LCORE, drop_eth_type,   C, frames, "dropped: EtherType not served") \
+    STAT(LCORE, drop_eth_vlan,   C, frames, "dropped: VLAN not configured on the port") \
+    STAT(LCORE, drop_eth_dst,    C, frames, "dropped: unicast destination is not this port") \
+    STAT(LCORE, drop_eth_src,    C, frames, "dropped: source is a group address or all zero") \
+    STAT(LCORE, aoe_drop_runt,   C, frames, "AoE dropped: header not whole") \
+    STAT(LCORE, aoe_drop_response,C,frames, "AoE dropped: response flag set") \
+    STAT(LCORE, aoe_drop_target, C, frames, "AoE dropped: no such shelf.slot on this port and VLAN") \
+    STAT(LCORE, aoe_drop_no_request,C,frames,"AoE dropped: request pool of the lcore empty") \
+    STAT(LCORE, aoe_drop_no_buffer,C,frames,"AoE dropped: no packet buffer for an answer") \
+    STAT(LCORE, aoe_drop_broadcast_queue,C,frames,"AoE dropped: too many wildcard requests under way") \
+    STAT(LCORE, aoe_advertised,  C, frames, "unsolicited Config responses sent")
+
+#define WHERRY_STATS_EXPORT(STAT) \
+    STAT(EXPORT, frames_in,      C, frames, "frames addressed to the export") \
+    STAT(EXPORT, frames_out,     C, frames, "answers sent") \
+    STAT(EXPORT, read_ops,       C, ops,    "ATA reads served") \
+    STAT(EXPORT, read_bytes,     C, bytes,  "bytes read") \
+    STAT(EXPORT, write_ops,      C, ops,    "ATA writes acknowledged") \
+    STAT(EXPORT, write_bytes,    C, bytes,  "bytes written and acknowledged") \
+    STAT(EXPORT, flush_ops,      C, ops,    "ATA flushes acknowledged") \
+    STAT(EXPORT, trim_ops,       C, ops,    "ATA DATA SET MANAGEMENT TRIM served") \
+    STAT(EXPORT, verify_ops,     C, ops,    "ATA READ VERIFY served") \
+    STAT(EXPORT, identify_ops,   C, ops,    "ATA IDENTIFY served") \
+    STAT(EXPORT, other_ata_ops,  C, ops,    "power, SMART, features served") \
+    STAT(EXPORT, config_ops,     C, ops,    "Query Config served") \
+    STAT(EXPORT, mask_ops,       C, ops,    "MAC mask commands served") \
+    STAT(EXPORT, reserve_ops,    C, ops,    "reserve and release commands served") \
+    STAT(EXPORT, queue_depth,    G, ops,    "I/O under way now") \
+    STAT(EXPORT, queue_depth_max,G, ops,    "largest queue depth seen") \
+    STAT(EXPORT, drop_masked,    C, frames, "silently dropped: source not in the MAC mask list") \
+    STAT(EXPORT, drop_broadcast_ata,C,frames,"silently dropped: broadcast ATA other than IDENTIFY") \
+    STAT(EXPORT, drop_config_mismatch,C,frames,"Query Config test did not match: silence by design") \
+    STAT(EXPORT, drop_no_request,C, frames, "dropped: request pool of the lcore empty") \
+    STAT(EXPORT, err_command,    C, frames, "AoE error 1: unknown command") \
+    STAT(EXPORT, err_argument,   C, frames, "AoE error 2: bad or short argument") \
+    STAT(EXPORT, err_unavailable,C, frames, "AoE error 3: not durable now (control plane away), or volume offline") \
+    STAT(EXPORT, err_config_set, C, frames, "AoE error 4: config string already present") \
+    STAT(EXPORT, err_version,    C, frames, "AoE error 5: protocol version is not 1") \
+    STAT(EXPORT, err_reserved,   C, frames, "AoE error 6: reserved by another host") \
+    STAT(EXPORT, err_mask,       C, frames, "MAC mask edit refused (MError)") \
+    STAT(EXPORT, ata_abort,      C, ops,    "ATA ABRT: unsupported or malformed command") \
+    STAT(EXPORT, ata_range,      C, ops,    "ATA IDNF: past the end of the export") \
+    STAT(EXPORT, ata_read_only,  C, ops,    "ATA ABRT: write to a read-only export") \
+    STAT(EXPORT, ata_media,      C, ops,    "ATA UNC: the backend failed the I/O") \
+    STAT(EXPORT, ata_no_space,   C, ops,    "ATA UNC: the backing store is full")
+
+#define WHERRY_STATS_CLIENT(STAT) \
+    STAT(CLIENT, frames_in,      C, frames, "frames received from the client") \
+    STAT(CLIENT, frames_out,     C, frames, "answers sent to the client") \
+    STAT(CLIENT, bytes_in,       C, bytes,  "bytes received from the client") \
+    STAT(CLIENT, bytes_out,      C, bytes,  "bytes sent to the client") \
+    STAT(CLIENT, read_ops,       C, ops,    "reads served") \
+    STAT(CLIENT, write_ops,      C, ops,    "writes acknowledged") \
+    STAT(CLIENT, errors,         C, frames, "requests answered with an error") \
+    STAT(CLIENT, drops,          C, frames, "requests dropped without an answer")
+
+#define WHERRY_STATS_VOLUME(STAT) \
+    STAT(VOLUME, read_ops,       C, ops,    "reads completed") \
+    STAT(VOLUME, read_bytes,     C, bytes,  "bytes read") \
+    STAT(VOLUME, write_ops,      C, ops,    "writes completed") \
+    STAT(VOLUME, write_bytes,    C, bytes,  "bytes written") \
+    STAT(VOLUME, flush_ops,      C, ops,    "flushes completed") \
+    STAT(VOLUME, discard_ops,    C, ops,    "discards completed") \
+    STAT(VOLUME, write_zeroes_ops,C,ops,    "write-zeroes completed") \
+    STAT(VOLUME, verify_ops,     C, ops,    "verifies completed") \
+    STAT(VOLUME, overlap_waits,  C, ops,    "requests that waited for an earlier overlapping one") \
+    STAT(VOLUME, rmw_ops,        C, ops,    "unaligned writes done by read-modify-write") \
+    STAT(VOLUME, queue_depth,    G, ops,    "requests under way now, waiting ones included") \
+    STAT(VOLUME, queue_depth_max,G, ops,    "largest queue depth seen") \
+    STAT(VOLUME, err_range,      C, ops,    "refused: outside the volume") \
+    STAT(VOLUME, err_read_only,  C, ops,    "refused: volume is read-only") \
+    STAT(VOLUME, err_offline,    C, ops,    "refused: volume is offline") \
+    STAT(VOLUME, err_no_memory,  C, ops,    "refused: bounce buffer pool empty") \
+    STAT(VOLUME, err_io,         C, ops,    "failed by the backend: I/O error") \
+    STAT(VOLUME, err_no_space,   C, ops,    "failed by the backend: no space") \
+    STAT(VOLUME, err_short,      C, ops,    "failed by the backend: backing store shorter than the volume")
+/* clang-format on */
+
+#define WHERRY_STAT_ENUM_(scope, name, kind, unit, help) WHERRY_##scope##_##name,
+enum wherry_port_stat { WHERRY_STATS_PORT(WHERRY_STAT_ENUM_) WHERRY_PORT_STAT_COUNT };
+enum wherry_lcore_stat { WHERRY_STATS_LCORE(WHERRY_STAT_ENUM_) WHERRY_LCORE_STAT_COUNT };
+enum wherry_export_stat { WHERRY_STATS_EXPORT(WHERRY_STAT_ENUM_) WHERRY_EXPORT_STAT_COUNT };
+enum wherry_client_stat { WHERRY_STATS_CLIENT(WHERRY_STAT_ENUM_) WHERRY_CLIENT_STAT_COUNT };
+enum wherry_volume_stat { WHERRY_STATS_VOLUME(WHERRY_STAT_ENUM_) WHERRY_VOLUME_STAT_COUNT };
+#undef WHERRY_STAT_ENUM_
+
+#define WHERRY_STAT_COUNT_MAX 64 /* most statistics any one scope may have */
+
+enum wherry_stat_scope {
+	WHERRY_SCOPE_PORT,
+	WHERRY_SCOPE_LCORE,
+	WHERRY_SCOPE_EXPORT,
+	WHERRY_SCOPE_CLIENT,
+	WHERRY_SCOPE_VOLUME,
+	WHERRY_SCOPE_COUNT,
+};
+
+struct wherry_stat_desc {
+	const char *name; /* e.g. "read_ops" */
+	const char *unit; /* e.g. "ops" */
+	const char *help; /* one phrase */
+	char kind;        /* 'C' counter or 'G' gauge */
+};
+
+struct wherry_stat_scope_desc {
+	const char *name; /* "port", "lcore", "export", "client", "volume" */
+	const struct wherry_stat_desc *stats;
+	size_t stat_count;
+};
+
+/*
+ * Description of one scope, for whoever names or prints statistics.
+ * Returns NULL for a scope out of range.  Static storage, any thread.
+ */
+static inline const struct wherry_stat_scope_desc *wherry_stat_scope_desc(unsigned scope)
+{
+#define C_ 'C'
+#define G_ 'G'
+#define WHERRY_STAT_DESC_(scope_, name_, kind_, unit_, help_) {#name_, #unit_, help_, kind_##_},
+	static const struct wherry_stat_desc port[] = {WHERRY_STATS_PORT(WHERRY_STAT_DESC_)};
+	static const struct wherry_stat_desc lcore[] = {WHERRY_STATS_LCORE(WHERRY_STAT_DESC_)};
+	static const struct wherry_stat_desc export_[] = {WHERRY_STATS_EXPORT(WHERRY_STAT_DESC_)};
+	static const struct wherry_stat_desc client[] = {WHERRY_STATS_CLIENT(WHERRY_STAT_DESC_)};
+	static const struct wherry_stat_desc volume[] = {WHERRY_STATS_VOLUME(WHERRY_STAT_DESC_)};
+#undef WHERRY_STAT_DESC_
+#undef C_
+#undef G_
+	static const struct wherry_stat_scope_desc scopes[WHERRY_SCOPE_COUNT] = {
+		[WHERRY_SCOPE_PORT] = {"port", port, WHERRY_PORT_STAT_COUNT},
+		[WHERRY_SCOPE_LCORE] = {"lcore", lcore, WHERRY_LCORE_STAT_COUNT},
+		[WHERRY_SCOPE_EXPORT] = {"export", export_, WHERRY_EXPORT_STAT_COUNT},
+		[WHERRY_SCOPE_CLIENT] = {"client", client, WHERRY_CLIENT_STAT_COUNT},
+		[WHERRY_SCOPE_VOLUME] = {"volume", volume, WHERRY_VOLUME_STAT_COUNT},
+	};
+	return scope < WHERRY_SCOPE_COUNT ? &scopes[scope] : NULL;
+}
+
+/*
+ * Latency histogram: log-linear, 8 buckets per power of two from 64 ns up, so a
+ * bucket is at most 12.5 % wide; below 64 ns buckets are 8 ns.  The last bucket
+ * takes everything above about 68 s.  Recording is an index and an increment.
+ */
+#define WHERRY_HIST_SUB_BITS 3
+#define WHERRY_HIST_MIN_BITS 6
+#define WHERRY_HIST_MAX_BITS 36
+#define WHERRY_HIST_BUCKET_COUNT                                                                                       \
+	(((WHERRY_HIST_MAX_BITS - WHERRY_HIST_MIN_BITS) << WHERRY_HIST_SUB_BITS) + (1 << WHERRY_HIST_SUB_BITS))
+
+/* Bucket index of a latency in nanoseconds. */
+static inline unsigned wherry_hist_bucket(uint64_t ns)
+{
+	if (ns < (1u << WHERRY_HIST_MIN_BITS))
+		return (unsigned)(ns >> (WHERRY_HIST_MIN_BITS - WHERRY_HIST_SUB_BITS));
+	unsigned top = 63u - (unsigned)__builtin_clzll(ns);
+	if (top >= WHERRY_HIST_MAX_BITS)
+		return WHERRY_HIST_BUCKET_COUNT - 1;
+	unsigned sub = (unsigned)(ns >> (top - WHERRY_HIST_SUB_BITS)) & ((1u << WHERRY_HIST_SUB_BITS) - 1);
+	return ((top - WHERRY_HIST_MIN_BITS + 1) << WHERRY_HIST_SUB_BITS) + sub;
+}
+
+/* Smallest latency, in nanoseconds, that falls into the bucket. */
+static inline uint64_t wherry_hist_floor_ns(unsigned bucket)
+{
+	unsigned octave = bucket >> WHERRY_HIST_SUB_BITS;
+	uint64_t sub = bucket & ((1u << WHERRY_HIST_SUB_BITS) - 1);
+	if (octave == 0)
+		return sub << (WHERRY_HIST_MIN_BITS - WHERRY_HIST_SUB_BITS);
+	unsigned top = octave + WHERRY_HIST_MIN_BITS - 1;
+	return (1ull << top) + (sub << (top - WHERRY_HIST_SUB_BITS));
+}
