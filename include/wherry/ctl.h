@@ -15,8 +15,13 @@
  *  - Requests from the dataplane (AOE_PERSIST, EVENT) have the top bit of the
  *    request id set, so that the two directions never collide.
  *  - Object updates are idempotent by (id, generation): an update whose
- *    generation is not larger than the one held is acknowledged and ignored.
- *  - A descriptor travels with SCM_RIGHTS beside the message that says so.
+ *    generation is not larger than the one held is acknowledged and ignored
+ *    (a newer state_generation inside an AOE_EXPORT_PUT still takes effect).
+ *  - A descriptor travels with SCM_RIGHTS beside the message that says so; one
+ *    beside any other message: ERROR.
+ *  - A controller that leaves a request of the dataplane unanswered for
+ *    WHERRY_CTL_ANSWER_SECONDS is disconnected.  Whoever connects next sends the
+ *    whole configuration, so both ends agree again about what is durable.
  *
  * The schema is a list of fields per message; struct, encoder and decoder are
  * generated from it, so that the two ends cannot disagree.  Decoding copies into
@@ -38,6 +43,17 @@
 #define WHERRY_CTL_HEADER_BYTES 16
 #define WHERRY_CTL_MESSAGE_BYTES_MAX 16384
 #define WHERRY_CTL_FROM_DATAPLANE 0x80000000u /* bit of request ids chosen by the dataplane */
+#define WHERRY_CTL_HELLO_SECONDS 5            /* a connection that has not said HELLO by then is closed */
+#define WHERRY_CTL_ANSWER_SECONDS 10
+
+/*
+ * What a client of the dataplane's socket wants to be.  There is one controller: the newest that said HELLO; the
+ * connection of an older one is closed, so that a restarted wherryd is never locked out by a half-dead one.
+ */
+enum wherry_ctl_role {
+	WHERRY_ROLE_CONTROLLER = 1, /* everything; receives AOE_PERSIST and EVENT */
+	WHERRY_ROLE_OBSERVER,       /* lists and statistics only */
+};
 
 struct wherry_mac {
 	uint8_t b[6];
@@ -77,7 +93,8 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
  * U16S/U64S(name, max) -> {uint16_t count; uintN_t v[max];} */
 
 #define WHERRY_CTL_F_HELLO(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
-    U16(version) STR(software, WHERRY_NAME_BYTES_MAX)
+    U16(version) STR(software, WHERRY_NAME_BYTES_MAX) \
+    U8(role)             /* enum wherry_ctl_role */
 
 #define WHERRY_CTL_F_HELLO_REPLY(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U16(version) STR(software, WHERRY_NAME_BYTES_MAX) U64(instance) U32(pid) \
@@ -91,11 +108,16 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
     STR(message, WHERRY_TEXT_BYTES_MAX) /* names the object and the remedy */
 
 /* Bracket a whole configuration.  SYNC_END removes objects that were not put since SYNC_BEGIN and opens the gate.
- * While the gate is already open (wherryd restarted), service goes on throughout. */
+ * While the gate is already open (wherryd restarted), service goes on throughout.  Exports put inside the brackets
+ * take effect together at SYNC_END; when the controller leaves before it, what was put takes effect, nothing is
+ * removed and the gate stays as it is.  Both messages carry the same epoch. */
 #define WHERRY_CTL_F_SYNC_BEGIN(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) U64(epoch)
 #define WHERRY_CTL_F_SYNC_END(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) U64(epoch)
 
-/* + descriptor for ram and file.  A put with a larger size grows the volume in place. */
+/* + descriptor for ram and file.  A put with a larger size grows the volume in place (the backing store has grown
+ * before).  size_bytes is a multiple of block_bytes and align_bytes.  A newer generation with another backing store
+ * (another inode, backend, alignment or WHERRY_VOLUME_DIRECT) replaces the store once I/O under way has ended.
+ * A backing store shorter than size_bytes: the volume is created out of service. */
 #define WHERRY_CTL_F_VOLUME_PUT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U64(id) U64(generation) STR(name, WHERRY_NAME_BYTES_MAX) U8(backend) U32(flags) \
     U64(size_bytes) U32(block_bytes) /* 512 or 4096: logical block told to clients */ \
@@ -136,10 +158,10 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
 
 #define WHERRY_CTL_F_STATS_GET(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U8(scope)            /* enum wherry_stat_scope, all but CLIENT */ \
-    U64(id)              /* one object (index + 1 for ports and lcores), 0: all */ \
+    U64(id)              /* one object (index + 1 for ports and lcores, here and in the items), 0: all */ \
     BOOL(histograms)     /* EXPORT: send HIST_ITEMs too */
 #define WHERRY_CTL_F_STATS_ITEM(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
-    U8(scope) U64(id) U64(time_us) U64S(values, WHERRY_STAT_COUNT_MAX)
+    U8(scope) U64(id) U64(time_us) /* UNIX epoch */ U64S(values, WHERRY_STAT_COUNT_MAX)
 #define WHERRY_CTL_F_HIST_ITEM(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U8(scope) U64(id) U8(kind) /* 0 read, 1 write, 2 other */ \
     U16(first_bucket)    /* bucket of values[0]; leading and trailing empty buckets are not sent */ \
@@ -157,6 +179,7 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
     U16(numa_node)       /* 0xffff: unknown */ \
     STR(detail, WHERRY_TEXT_BYTES_MAX) /* fall-backs taken, warnings, "removed" */
 #define WHERRY_CTL_F_LCORE_LIST(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S)
+/* The workers in order of their index, then the main lcore with the next index. */
 #define WHERRY_CTL_F_LCORE_ITEM(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U16(index) U16(lcore_id) BOOL(main) U16(numa_node) U64(tsc_hz) U32(exports) U32(volumes) \
     STR(cpus, WHERRY_NAME_BYTES_MAX)
@@ -175,13 +198,15 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
 /* Finish I/O under way, stop ports, exit 0.  OK is sent before the exit. */
 #define WHERRY_CTL_F_SHUTDOWN(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S)
 
-/* dataplane -> wherryd.  The change is answered to the client only after OK, whose state the dataplane then holds. */
+/* dataplane -> wherryd.  The change is answered to the client only after AOE_PERSISTED, whose state the dataplane then
+ * holds.  Whoever answers a stale base_generation sends AOE_STATE_PUT with the state that it holds first. */
 #define WHERRY_CTL_F_AOE_PERSIST(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U64(export_id) U64(base_generation) /* the state_generation this change was computed on; stale -> ERROR EAGAIN */ \
     U8(change) MACS(requester, 1) BYTES(config, WHERRY_AOE_CONFIG_BYTES_MAX) \
     MACS(list, WHERRY_AOE_RESERVE_COUNT_MAX) /* the whole new mask or reserve list */
 #define WHERRY_CTL_F_AOE_PERSISTED(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) U64(export_id) U64(state_generation)
-/* dataplane -> wherryd, answered OK. */
+/* dataplane -> wherryd, answered OK.  Kept while no controller is connected; sent again when one leaves without
+ * having answered, so one event may arrive twice. */
 #define WHERRY_CTL_F_EVENT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U8(severity) STR(code, WHERRY_NAME_BYTES_MAX) /* e.g. "volume.shrunk" */ \
     U64(object_id) STR(message, WHERRY_TEXT_BYTES_MAX)
@@ -385,8 +410,8 @@ WHERRY_CTL_MESSAGES(WHERRY_CTL_CODEC_)
  * wrong magic, or when `length` is not what the packet holds; -EPROTONOSUPPORT
  * for another version (type and request_id are then still filled in).
  */
-static inline __attribute__((warn_unused_result)) int
-wherry_ctl_get_header(const uint8_t *packet, size_t len, struct wherry_ctl_header *h)
+static inline __attribute__((warn_unused_result)) int wherry_ctl_get_header(const uint8_t *packet, size_t len,
+									    struct wherry_ctl_header *h)
 {
 	struct wherry_ctl_reader r = {packet, packet + len, false};
 	h->magic = (uint32_t)wherry_ctl_get_uint(&r, 4);
