@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#define WHERRY_NAME_BYTES_MAX 63     /* object names: [A-Za-z0-9._-], no leading '-' or '.' */
-#define WHERRY_PATH_BYTES_MAX 1023   /* absolute path of a backing file or device */
-#define WHERRY_TEXT_BYTES_MAX 511    /* an error or event message */
+#define WHERRY_NAME_BYTES_MAX 63   /* object names: [A-Za-z0-9._-], no leading '-' or '.' */
+#define WHERRY_PATH_BYTES_MAX 1023 /* absolute path of a backing file or device */
+#define WHERRY_TEXT_BYTES_MAX 511  /* an error or event message */
 
 #define WHERRY_VOLUME_COUNT_MAX 16384
 #define WHERRY_EXPORT_COUNT_MAX 16384
