@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -18,7 +19,7 @@ enum backend_op {
 	BACKEND_READ,
 	BACKEND_WRITE,
 	BACKEND_FLUSH,        /* everything acknowledged before is durable when this completes */
-	BACKEND_DISCARD,      /* contents become undefined until written; may do nothing */
+	BACKEND_DISCARD,      /* contents may become zero or stay; may do nothing */
 	BACKEND_WRITE_ZEROES, /* contents become zero */
 };
 
@@ -44,20 +45,33 @@ struct backend_io {
 	uint32_t flags; /* BACKEND_FUA */
 	uint64_t offset_bytes;
 	uint64_t len_bytes;
-	struct iovec *iov; /* READ, WRITE: buffers, together len_bytes; owned by the caller until done */
+	struct iovec
+		*iov; /* READ, WRITE: buffers, together len_bytes; owned by the caller until done, never modified */
 	uint32_t iov_count;
 	void (*done)(struct backend_io *io, enum io_status status);
-	/* below: the backend's own */
-	struct backend_io *next;
-	uint64_t due_ns;     /* fault: when a delayed I/O goes on */
-	uint64_t done_bytes; /* file: progress of a short transfer */
-	uint8_t priv[56];    /* file: copy of the advanced iovec, io_uring state */
+
+	/* below: the backends' own, filled in by submit */
+	struct backend_io *prev, *next;        /* engine: queue of delayed or of waiting I/O */
+	uint64_t due_ns;                       /* engine: when a delayed I/O goes on */
+	void (*resume)(struct backend_io *io); /* engine: what to do then */
+	struct backend *file;                  /* file: whose I/O this is */
+	uint64_t done_bytes;                   /* file: progress of a short transfer */
+	uint16_t retry_count;                  /* file: times that the kernel said "again" */
+	uint8_t stage;                         /* file: step of an operation that takes several */
+	struct backend *fault;                 /* fault: the injector that holds the I/O */
+	void (*fault_done)(struct backend_io *io, enum io_status status); /* fault: the caller's done */
+	enum io_status fault_status; /* fault: what the caller will hear, unless IO_OK */
 };
 
 struct backend;
 struct backend_ops {
 	const char *name;
+	/* Do it now and say how it went.  NULL for backends that may complete later. */
+	enum io_status (*run)(struct backend *backend, struct backend_io *io);
+	/* Start it; done is called before or after submit returns.  NULL when run is set. */
 	void (*submit)(struct backend *backend, struct backend_io *io);
+	/* The backing store has this size now.  0 or -errno; NULL: cannot change. */
+	int (*resize)(struct backend *backend, uint64_t size_bytes);
 	void (*destroy)(struct backend *backend); /* no I/O under way */
 };
 
@@ -65,11 +79,24 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	uint64_t size_bytes;         /* of the backing store as configured; changed by backend_resize only */
-	uint32_t align_bytes;        /* offset and length granularity: 1, 512 or 4096 */
-	uint32_t memory_align_bytes; /* buffer address granularity: 1, 512 or 4096 */
+	uint32_t align_bytes;        /* offset and length granularity: a power of two, 1 to 4096 */
+	uint32_t memory_align_bytes; /* buffer address granularity: a power of two, 1 to 4096 */
 };
 
+/* Start an I/O.  done is called exactly once, possibly before this returns. */
 static inline void backend_submit(struct backend *backend, struct backend_io *io)
 {
-	backend->ops->submit(backend, io);
+	if (backend->ops->run)
+		io->done(io, backend->ops->run(backend, io));
+	else
+		backend->ops->submit(backend, io);
 }
+
+static inline void backend_destroy(struct backend *backend)
+{
+	backend->ops->destroy(backend);
+}
+
+/* The backing store grew (or, for null, whatever).  0; -EINVAL when it is smaller than that, -ENOTSUP, or -errno.
+ * Owning lcore; I/O may be under way. */
+int backend_resize(struct backend *backend, uint64_t size_bytes);

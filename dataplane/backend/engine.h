@@ -4,8 +4,8 @@
  *
  * One engine per lcore: an io_uring (SINGLE_ISSUER | DEFER_TASKRUN where the
  * kernel has them) and the list of delayed I/O of the fault injector.  Creation
- * happens on the main lcore except for the ring itself, which is set up by the
- * first backend_engine_attach on the owning thread (SINGLE_ISSUER demands it).
+ * happens on the main lcore except for the ring itself, which is set up by
+ * backend_engine_attach on the owning thread (SINGLE_ISSUER demands it).
  */
 #pragma once
 
@@ -16,43 +16,73 @@
 
 struct backend_engine;
 
-/* ring_entries 0: no io_uring (simulator, unit tests of other backends).  NULL without memory. */
+/*
+ * ring_entries: how many I/Os the kernel may hold at once (more of them wait in
+ * the engine); 0: no io_uring, and none is touched (simulator, tests of the
+ * other backends).  NULL without memory.  Main lcore.
+ */
 struct backend_engine *backend_engine_create(unsigned ring_entries);
-/* On the owning thread, before its first I/O.  0, or -errno with a sentence that names the remedy in error. */
+/* Set up the ring.  On the owning thread, before its first I/O.  0, or -errno with a sentence that names the remedy
+ * in error; file I/O then fails with IO_ERR_MEDIA. */
 int backend_engine_attach(struct backend_engine *engine, char *error, size_t error_bytes);
-/* Submit what was queued (one system call at most) and run completions.  Returns how many I/Os completed. */
+/* Start what was queued (one system call at most) and run completions.  Returns how many I/Os moved on. */
 unsigned backend_engine_poll(struct backend_engine *engine, uint64_t now_ns);
-/* I/Os that the engine holds (ring and delayed). */
+/* I/Os that the engine holds (ring, waiting for the ring, and delayed). */
 uint32_t backend_engine_under_way(const struct backend_engine *engine);
-/* Nothing under way. */
+/* When the earliest delayed I/O is due, UINT64_MAX when none: how long a lcore may sleep. */
+uint64_t backend_engine_next_due_ns(const struct backend_engine *engine);
+/* How the ring was set up, for the operator: "io_uring (deferred task run)"; static storage. */
+const char *backend_engine_mode(const struct backend_engine *engine);
+/* Nothing under way.  The owning thread, or any one after the owning thread has ended. */
 void backend_engine_destroy(struct backend_engine *engine);
 
 /* Zeros on read, writes vanish.  Completes at once.  NULL without memory; freed by ops->destroy, like all of them. */
 struct backend *backend_null_create(uint64_t size_bytes);
 
-/* Shared mapping of fd (memfd, size at least size_bytes); takes its own reference, fd stays the caller's.
- * NULL with errno. Completes at once. */
+/*
+ * Shared mapping of fd: a memfd made with MFD_ALLOW_SEALING, of at least
+ * size_bytes, whose memory its maker has allocated (fallocate), so that neither
+ * a shrink nor a lack of memory can raise SIGBUS later: F_SEAL_SHRINK is added
+ * here.  Takes its own reference, fd stays the caller's.  Completes at once.  A
+ * discard does nothing, because freed memory might be gone when it is written.
+ * NULL with errno: EINVAL too small, EPERM cannot be sealed, ENOMEM and others.
+ */
 struct backend *backend_ram_create(int fd, uint64_t size_bytes);
 
-/* Regular file or block device through the engine's ring.  fd is borrowed and must outlive the backend.
- * Short transfers are continued; a read that meets the end completes with IO_ERR_SHORT.
- * FUA is RWF_DSYNC, flush is fdatasync, discard punches a hole, write zeroes falls back to writing. */
+/*
+ * Regular file or block device through the engine's ring.  fd is borrowed and
+ * must outlive the backend.  Short transfers are continued; a read that meets
+ * the end completes with IO_ERR_SHORT.  FUA is RWF_DSYNC, flush is fdatasync,
+ * discard punches a hole where it can be done, write zeroes falls back to
+ * writing zeros.  A write past the end of a shrunk regular file makes it grow
+ * again, as the kernel does: watching the size is the owner's business.
+ * size_bytes: a multiple of align_bytes.  NULL without memory.
+ */
 struct backend *backend_file_create(struct backend_engine *engine, int fd, uint64_t size_bytes, uint32_t align_bytes,
 				    uint32_t memory_align_bytes);
 
-/* The injector.  Stacks on any backend, which it then owns.  All zero: transparent. */
+/*
+ * The injector.  Stacks on any backend but another injector, which it then owns.
+ * All zero: transparent.  Rates are per million I/Os, decided by a generator that
+ * is seeded whenever the plan is set.
+ *
+ * What a failed I/O did: a write (or zeroes, or discard) that fails by
+ * write_error_ppm has reached the backend below or has not, by an even draw: a
+ * caller may rely on neither, as with a real disk.  One that fails by
+ * no_space_ppm or by the bad range has not reached it.  A failed flush made
+ * nothing durable.
+ */
 struct backend_fault_plan {
 	uint64_t seed;
 	uint32_t read_error_ppm, write_error_ppm, flush_error_ppm, no_space_ppm;
-	uint32_t delay_ppm, delay_us;
+	uint32_t delay_ppm, delay_us; /* a delay comes before the I/O goes below; counted from the engine's last poll */
 	uint64_t bad_offset_bytes, bad_length_bytes; /* I/O that touches this range fails with IO_ERR_MEDIA */
 };
 struct backend *backend_fault_create(struct backend_engine *engine, struct backend *below,
 				     const struct backend_fault_plan *plan);
-/* Owning lcore. */
+/* Owning lcore, at any time; I/O that was delayed before goes on as was decided. */
 void backend_fault_set_plan(struct backend *fault, const struct backend_fault_plan *plan);
-/* The backend below, for removing the injector; ownership goes back to the caller, the injector may be destroyed. */
+/* I/O that the injector holds or listens to.  While it is not 0, it may not be detached or destroyed. */
+uint32_t backend_fault_under_way(const struct backend *fault);
+/* Take the backend below out; ownership of it goes back to the caller, and the injector may only be destroyed. */
 struct backend *backend_fault_detach(struct backend *fault);
-
-/* Backing store grew.  Only ram and null and file know how; 0 or -errno.  Owning lcore, nothing under way needed. */
-int backend_resize(struct backend *backend, uint64_t size_bytes);

@@ -8,10 +8,16 @@
  * access to a coarse-grained backend into read-modify-write; makes writes
  * durable before completion unless the volume is write-back.
  *
- * Lives on one lcore, which calls everything here; the main lcore creates,
- * and reaches a live volume by inbox messages only (see lcore/inbox.h).
- * Invariant: requests are completed exactly once, each by its done callback,
- * possibly before vol_submit returns.
+ * Lives on one lcore, which calls everything here; the main lcore creates, and
+ * reaches a live volume by jobs only (lcore/worker.h).
+ *
+ * Invariants:
+ *  - A request is completed exactly once, by its done callback, possibly before
+ *    vol_submit returns.
+ *  - done may submit again, also to this volume: the depth of the stack does not
+ *    grow with the number of requests.  done must not free the volume.
+ *  - A flush does not wait for requests under way: it covers what was
+ *    acknowledged before it was submitted.
  */
 #pragma once
 
@@ -32,58 +38,105 @@ enum vol_op {
 	VOL_OP_COUNT,
 };
 
-#define VOL_FUA 0x1u /* durable before completion even on a write-back volume */
+#define VOL_FUA 0x1u /* WRITE, DISCARD, WRITE_ZEROES: durable before completion even on a write-back volume */
 
+struct volume;
 struct vol_request;
 typedef void vol_done_fn(struct vol_request *request, enum io_status status);
+
+/* A place in a chain of the order index (order.c). */
+struct vol_link {
+	struct vol_link *next, **at;
+	struct vol_request *request;
+};
 
 /* Caller's storage; the caller fills the first block, then hands it over until done is called. */
 struct vol_request {
 	enum vol_op op;
 	uint32_t flags;
-	uint64_t offset_bytes; /* multiples of 512; of the volume's block size where the protocol can promise it */
+	uint64_t offset_bytes; /* any; multiples of the backend's granularity save a read-modify-write */
 	uint64_t len_bytes;
 	struct iovec *iov; /* READ, WRITE: buffers that together hold len_bytes; may point at iov_one */
 	uint32_t iov_count;
 	vol_done_fn *done;
 	void *ctx; /* the caller's */
 	struct iovec iov_one;
-	/* below: the volume's own */
-	struct backend_io io;
-	struct vol_request *prev, *next; /* arrival-order list of the requests under way */
+
+	/* below: the volume's own, filled in by vol_submit */
 	struct volume *volume;
-	uint64_t lock_start, lock_end; /* byte range kept in order, widened to the backend's granularity */
-	uint8_t state;                 /* waiting, running, rmw-read, rmw-write, bounce */
-	struct vol_bounce *bounce;
+	struct backend_io io;
+	struct vol_request *prev, *next; /* all under way, in arrival order */
+	struct vol_request *ready_next;  /* may start now */
+	struct vol_link link[2];         /* order index */
+	uint64_t lock_start, lock_end;   /* byte range kept in order, widened to the backend's granularity */
+	uint32_t blocker_count;          /* earlier requests that must be done first */
+	enum io_status io_status;        /* of the last I/O, or why it was refused */
+	bool refused;
+	bool queued;                /* in the arrival list */
+	bool indexed;               /* in the order index: has a range */
+	bool submitting, completed; /* completed: done was called inside backend_submit */
+	uint8_t step;               /* what the I/O under way is for (steps.c) */
+	uint64_t at_bytes;          /* of several steps: start of the chunk, within the locked range */
+	uint64_t chunk_bytes;
+	void *bounce;
 	struct iovec iov_bounce;
 };
 
 struct vol_bounce_pool; /* aligned buffers of one lcore for read-modify-write; bounded */
 
+#define VOL_ORDER_BUCKET_BITS 6
+#define VOL_ORDER_BUCKET_COUNT (1u << VOL_ORDER_BUCKET_BITS)
+
 struct volume {
+	/* Settings.  The volume's lcore may change them between calls; requests that have started are not affected. */
 	uint64_t id;
 	uint64_t size_bytes;
 	uint32_t block_bytes; /* logical block told to clients: 512 or 4096 */
 	bool read_only, write_back, offline;
-	struct backend *backend;
+	struct backend *backend; /* borrowed; exchange it only for one of the same granularity that outlives its I/O */
 	struct vol_bounce_pool *bounce_pool;
-	struct vol_request *first, *last; /* under way, in arrival order */
-	uint32_t under_way_count;
-	uint32_t not_started_count;                /* of those, how many wait for an earlier one */
-	bool starting;                             /* guards against recursion when backends complete at once */
 	void (*on_drained)(struct volume *volume); /* called when under_way_count falls to 0; NULL: nobody waits */
 	void *drained_ctx;
+
+	/* Read-only to others. */
+	uint32_t under_way_count;
 	uint64_t stats[WHERRY_VOLUME_STAT_COUNT]; /* written by the volume's lcore, read by main */
+
+	/* The volume's own. */
+	bool busy;                        /* inside a callback or a start: new requests queue, which bounds the stack */
+	bool drained;                     /* under_way_count fell to 0 since busy was set */
+	uint32_t changer_count;           /* under way and not reads */
+	uint32_t blocked_count;           /* under way with a blocker */
+	struct vol_request *first, *last; /* under way, in arrival order */
+	struct vol_request *ready_first, *ready_last;    /* may start */
+	struct vol_link *wide;                           /* requests that span more than two grains */
+	struct vol_link *bucket[VOL_ORDER_BUCKET_COUNT]; /* the others, by grain */
 };
 
-/* Initialise in caller's storage; backend and pool are borrowed and must outlive the volume.  Any thread. */
+/*
+ * Can a volume of this shape stand on this backend?  NULL when it can, else a
+ * phrase that says why not (static storage).  Whoever takes sizes from outside
+ * asks this before vol_init.
+ */
+const char *vol_shape_error(const struct backend *backend, uint64_t size_bytes, uint32_t block_bytes);
+
+/* Initialise in caller's storage; backend and pool are borrowed and must outlive the volume.  The shape is good
+ * (asserted).  Any thread, before the volume is used. */
 void vol_init(struct volume *volume, uint64_t id, struct backend *backend, struct vol_bounce_pool *pool,
 	      uint64_t size_bytes, uint32_t block_bytes);
 
 /* Submit.  Never fails by return value: refusals come through done too. */
 void vol_submit(struct volume *volume, struct vol_request *request);
 
-/* Bounce pool: count buffers of bytes each, aligned to 4096.  Returns NULL without memory. */
+/* The backing store has grown: serve more of it.  0, -EINVAL when smaller than now or when the shape is bad, or what
+ * backend_resize says. */
+int vol_grow(struct volume *volume, uint64_t size_bytes);
+
+/*
+ * Bounce pool: count buffers of bytes each, aligned to 4096; bytes is a multiple
+ * of 4096.  When all are in use, a request that needs one fails with
+ * IO_ERR_NO_MEMORY.  NULL without memory.  Any thread; used by one lcore.
+ */
 struct vol_bounce_pool *vol_bounce_pool_create(uint32_t count, uint32_t bytes);
 void vol_bounce_pool_destroy(struct vol_bounce_pool *pool);
 uint32_t vol_bounce_pool_used(const struct vol_bounce_pool *pool);

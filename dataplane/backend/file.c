@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Regular files and block devices, through the engine's io_uring.
+ *
+ * One I/O is one or more ring entries, one after the other: what a short
+ * transfer left over, the zeros that the file system could not make, the sync
+ * that makes a hole durable.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+
+#include "backend/engine_priv.h"
+
+#define FILE_ZEROES_BYTES (64u * 1024)
+#define FILE_TRANSFER_BYTES_MAX (1u << 30) /* one entry's length is 32 bits; the kernel stops short of 2 GiB anyway */
+#define FILE_IOV_COUNT_MAX 1024u           /* UIO_MAXIOV */
+#define FILE_RETRY_COUNT_MAX 10000u        /* polls that may say "again" before it is an error */
+
+enum file_stage {
+	FILE_TRANSFER,   /* read or write the buffers */
+	FILE_ALLOCATE,   /* punch a hole or zero a range */
+	FILE_WRITE_ZERO, /* the fall-back of the latter */
+	FILE_SYNC,
+};
+
+struct file {
+	struct backend backend;
+	struct backend_engine *engine;
+	int fd;
+	bool cannot_punch, cannot_zero; /* the file system said so once */
+};
+
+/* Never written.  Aligned for O_DIRECT. */
+static uint8_t file_zeroes[FILE_ZEROES_BYTES] __attribute__((aligned(4096)));
+
+static unsigned file_chunk(uint64_t bytes, unsigned max)
+{
+	return bytes < max ? (unsigned)bytes : max;
+}
+
+/* Entry for the part of the buffers that is left: whole vectors, or the rest of one that was cut. */
+static void file_prepare_transfer(const struct file *file, struct backend_io *io, struct io_uring_sqe *sqe)
+{
+	uint32_t index = 0;
+	uint64_t skip = io->done_bytes;
+	while (io->iov[index].iov_len <= skip)
+		skip -= io->iov[index++].iov_len;
+
+	const uint64_t offset = io->offset_bytes + io->done_bytes;
+	const bool single = skip != 0 || io->iov_count - index == 1;
+	uint8_t *base = (uint8_t *)io->iov[index].iov_base + skip;
+	const unsigned bytes = file_chunk(io->iov[index].iov_len - skip, FILE_TRANSFER_BYTES_MAX);
+	const unsigned count = file_chunk(io->iov_count - index, FILE_IOV_COUNT_MAX);
+	if (io->op == BACKEND_READ) {
+		if (single)
+			io_uring_prep_read(sqe, file->fd, base, bytes, offset);
+		else
+			io_uring_prep_readv(sqe, file->fd, io->iov + index, count, offset);
+	} else {
+		if (single)
+			io_uring_prep_write(sqe, file->fd, base, bytes, offset);
+		else
+			io_uring_prep_writev(sqe, file->fd, io->iov + index, count, offset);
+		sqe->rw_flags = io->flags & BACKEND_FUA ? RWF_DSYNC : 0;
+	}
+}
+
+void file_prepare(struct backend_io *io, struct io_uring_sqe *sqe)
+{
+	const struct file *file = (const struct file *)io->file;
+	const uint64_t offset = io->offset_bytes + io->done_bytes;
+	switch ((enum file_stage)io->stage) {
+	case FILE_TRANSFER:
+		file_prepare_transfer(file, io, sqe);
+		break;
+	case FILE_ALLOCATE:
+		/* KEEP_SIZE: a file that someone shrank must not grow again by this. */
+		io_uring_prep_fallocate(sqe, file->fd,
+					(io->op == BACKEND_DISCARD ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE) |
+						FALLOC_FL_KEEP_SIZE,
+					(off_t)io->offset_bytes, (off_t)io->len_bytes);
+		break;
+	case FILE_WRITE_ZERO:
+		io_uring_prep_write(sqe, file->fd, file_zeroes,
+				    file_chunk(io->len_bytes - io->done_bytes, FILE_ZEROES_BYTES), offset);
+		sqe->rw_flags = io->flags & BACKEND_FUA ? RWF_DSYNC : 0;
+		break;
+	case FILE_SYNC:
+		io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
+		break;
+	}
+}
+
+static enum io_status file_status(int error)
+{
+	return error == ENOSPC || error == EDQUOT ? IO_ERR_NO_SPACE : IO_ERR_MEDIA;
+}
+
+static void file_enter_stage(struct backend_io *io, enum file_stage stage)
+{
+	io->stage = (uint8_t)stage;
+	io->retry_count = 0;
+	engine_enqueue(((struct file *)io->file)->engine, io);
+}
+
+/* The hole is there or never will be: make it durable when asked to. */
+static void file_end_allocate(struct backend_io *io)
+{
+	if (io->flags & BACKEND_FUA)
+		file_enter_stage(io, FILE_SYNC);
+	else
+		io->done(io, IO_OK);
+}
+
+static void file_on_allocate_error(struct backend_io *io, int error)
+{
+	struct file *file = (struct file *)io->file;
+	const bool never = error == EOPNOTSUPP || error == ENOSYS || error == ENODEV;
+	if (!never && error != EINVAL) {
+		io->done(io, file_status(error));
+	} else if (io->op == BACKEND_DISCARD) {
+		file->cannot_punch |= never;
+		io->done(io, IO_OK);
+	} else {
+		file->cannot_zero |= never;
+		file_enter_stage(io, FILE_WRITE_ZERO);
+	}
+}
+
+/* A read or write moved some bytes, perhaps fewer than it was asked for. */
+static void file_on_transfer(struct backend_io *io, unsigned bytes)
+{
+	const uint32_t align_bytes = io->file->align_bytes;
+	io->done_bytes += bytes;
+	if (io->done_bytes >= io->len_bytes) {
+		io->done(io, IO_OK);
+		return;
+	}
+	if (io->op == BACKEND_READ && (bytes == 0 || bytes % align_bytes != 0)) {
+		io->done(io, IO_ERR_SHORT);
+		return;
+	}
+	/* Go on from where the device can. */
+	io->done_bytes -= bytes % align_bytes;
+	if (bytes < align_bytes)
+		io->done(io, IO_ERR_MEDIA);
+	else
+		file_enter_stage(io, (enum file_stage)io->stage);
+}
+
+static bool file_may_retry(struct backend_io *io, int error)
+{
+	if (error != EINTR && error != EAGAIN)
+		return false;
+	return io->retry_count++ < FILE_RETRY_COUNT_MAX;
+}
+
+void file_on_result(struct backend_io *io, int result)
+{
+	if (result < 0 && file_may_retry(io, -result)) {
+		engine_enqueue(((struct file *)io->file)->engine, io);
+		return;
+	}
+	switch ((enum file_stage)io->stage) {
+	case FILE_TRANSFER:
+	case FILE_WRITE_ZERO:
+		if (result < 0)
+			io->done(io, file_status(-result));
+		else
+			file_on_transfer(io, (unsigned)result);
+		break;
+	case FILE_ALLOCATE:
+		if (result < 0)
+			file_on_allocate_error(io, -result);
+		else
+			file_end_allocate(io);
+		break;
+	case FILE_SYNC:
+		io->done(io, result < 0 ? file_status(-result) : IO_OK);
+		break;
+	}
+}
+
+static enum file_stage file_first_stage(const struct file *file, const struct backend_io *io)
+{
+	switch (io->op) {
+	case BACKEND_FLUSH:
+		return FILE_SYNC;
+	case BACKEND_DISCARD:
+		return FILE_ALLOCATE;
+	case BACKEND_WRITE_ZEROES:
+		return file->cannot_zero ? FILE_WRITE_ZERO : FILE_ALLOCATE;
+	case BACKEND_READ:
+	case BACKEND_WRITE:
+		break;
+	}
+	return FILE_TRANSFER;
+}
+
+static void file_submit(struct backend *backend, struct backend_io *io)
+{
+	struct file *file = (struct file *)backend;
+	assert(io->offset_bytes % backend->align_bytes == 0 && io->len_bytes % backend->align_bytes == 0);
+	if (!file->engine->ring_ready) {
+		io->done(io, IO_ERR_MEDIA);
+		return;
+	}
+	if (io->op == BACKEND_DISCARD && file->cannot_punch) {
+		io->done(io, IO_OK);
+		return;
+	}
+	io->file = backend;
+	io->done_bytes = 0;
+	file_enter_stage(io, file_first_stage(file, io));
+}
+
+/* Only the owner knows the true size; the kernel checks every I/O against it. */
+static int file_resize(struct backend *backend, uint64_t size_bytes)
+{
+	return size_bytes % backend->align_bytes == 0 ? 0 : -EINVAL;
+}
+
+static void file_destroy(struct backend *backend)
+{
+	free(backend);
+}
+
+static const struct backend_ops file_ops = {
+	.name = "file",
+	.submit = file_submit,
+	.resize = file_resize,
+	.destroy = file_destroy,
+};
+
+struct backend *backend_file_create(struct backend_engine *engine, int fd, uint64_t size_bytes, uint32_t align_bytes,
+				    uint32_t memory_align_bytes)
+{
+	assert(align_bytes && align_bytes <= 4096 && (align_bytes & (align_bytes - 1)) == 0);
+	assert(memory_align_bytes && memory_align_bytes <= 4096 &&
+	       (memory_align_bytes & (memory_align_bytes - 1)) == 0);
+	struct file *file = calloc(1, sizeof *file);
+	if (!file)
+		return NULL;
+	file->backend = (struct backend){&file_ops, size_bytes, align_bytes, memory_align_bytes};
+	file->engine = engine;
+	file->fd = fd;
+	return &file->backend;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shared between the files of this folder.  Owning lcore only. */
+#pragma once
+
+#include "volume/volume.h"
+
+static inline void vol_count(struct volume *volume, enum wherry_volume_stat stat, uint64_t n)
+{
+	/* One writer; a reader on another lcore must see whole values only. */
+	__atomic_store_n(&volume->stats[stat], volume->stats[stat] + n, __ATOMIC_RELAXED);
+}
+
+static inline bool vol_op_changes(enum vol_op op)
+{
+	return op == VOL_WRITE || op == VOL_DISCARD || op == VOL_WRITE_ZEROES;
+}
+
+static inline uint64_t vol_align_down(uint64_t bytes, uint32_t align_bytes)
+{
+	return bytes & ~(uint64_t)(align_bytes - 1);
+}
+
+static inline uint64_t vol_align_up(uint64_t bytes, uint32_t align_bytes)
+{
+	return vol_align_down(bytes + align_bytes - 1, align_bytes);
+}
+
+/* order.c: enter a request whose lock range is set.  Sets blocker_count. */
+void vol_order_add(struct volume *volume, struct vol_request *request);
+/* order.c: the request is done; those that waited for it alone are appended to the ready queue. */
+void vol_order_remove(struct volume *volume, struct vol_request *request);
+/* order.c: append to the ready queue. */
+void vol_ready_push(struct volume *volume, struct vol_request *request);
+
+/* steps.c: start or go on.  True: it is over, with the status in io_status. */
+bool vol_steps_start(struct vol_request *request);
+bool vol_steps_resume(struct vol_request *request, enum io_status status);
+
+/* volume.c: done callback of every backend I/O. */
+void vol_on_io_done(struct backend_io *io, enum io_status status);
+
+/* bounce.c: a free buffer, NULL when all are in use; give it back; its size. */
+void *vol_bounce_get(struct vol_bounce_pool *pool);
+void vol_bounce_put(struct vol_bounce_pool *pool, void *buffer);
+uint32_t vol_bounce_bytes(const struct vol_bounce_pool *pool);
