@@ -48,9 +48,14 @@ struct worker {
 	struct worker_private *priv; /* lcore/'s own: rings, ports, client table, route table */
 };
 
-/* All workers of the process.  Main lcore. */
+/* All workers of the process, 1 .. WHERRY_LCORE_COUNT_MAX - 1.  Constant once they are created; any thread. */
 unsigned worker_count(void);
 struct worker *worker_at(unsigned index);
+
+/* Descriptions for LCORE_LIST: the workers by their index, then the main lcore with index worker_count().
+ * All fields but exports and volumes, which are ctl/'s knowledge.  Main lcore. */
+unsigned lcore_count(void);
+void lcore_item(unsigned index, struct wherry_ctl_lcore_item *item);
 
 /* Queue a job for a worker.  Main lcore.  Never fails: jobs are linked, not copied. */
 void worker_post(struct worker *worker, struct job *job);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker's private state, for the files of lcore/ only.
+ *
+ * Everything belongs to the worker's thread unless a field says otherwise.
+ */
+#pragma once
+
+#include <rte_common.h>
+#include <rte_ring.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lcore/clients.h"
+#include "lcore/clock.h"
+#include "lcore/eth.h"
+#include "lcore/idle.h"
+#include "lcore/joblist.h"
+#include "lcore/worker.h"
+#include "lcore/workers.h"
+#include "port/port.h"
+
+#define RX_BURST 32u
+#define RX_QUEUE_COUNT_MAX 256u       /* queues that one worker polls, over all ports */
+#define HANDOFF_BURST 32u             /* frames gathered for another worker before they are passed on */
+#define HANDOFF_RING_FRAMES 1024u     /* of each ordered pair of workers; a power of two */
+#define HANDOFF_RING_FRAMES_MANY 256u /* the same when there are more than 8 workers */
+#define TX_BATCH 32u                  /* answers gathered before they are handed to the driver within a turn */
+#define TX_LANE_PACKETS 512u          /* answers that wait while a transmit ring is full */
+#define TX_STALL_NS 100000000ull      /* a lane that did not move for so long is emptied */
+#define ENGINE_RING_ENTRIES 1024u
+#define SLEEP_US_WITH_IO 20u /* longest sleep while the engine has I/O under way */
+
+struct rx_assignment {
+	uint8_t port_index;
+	uint16_t queue;
+};
+
+/* Answers on their way to one port.  On the worker that owns a transmit queue of the port. */
+struct tx_lane {
+	uint16_t count;
+	uint16_t queue;
+	uint8_t owner;       /* worker whose queue carries this worker's answers: itself, or another */
+	uint64_t stalled_ns; /* since when the driver has taken nothing, 0 while it does */
+	struct pkt *pkts[TX_LANE_PACKETS];
+};
+
+struct handoff_out {
+	unsigned count;
+	void *frames[HANDOFF_BURST];
+};
+
+/* How far a worker's thread has come.  Written by the thread, read by main. */
+enum worker_phase { WORKER_CREATED, WORKER_RUNNING, WORKER_FAILED, WORKER_STOPPED };
+
+struct worker_private {
+	/* ---- read by every turn ---- */
+	unsigned rx_count;
+	bool gate_open;
+	const struct route_table *routes;
+	worker_tap_fn *tap;
+	void *tap_ctx;
+	struct clock_tsc clock;
+	uint64_t next_sync_ns;
+	int64_t real_minus_mono_us;
+	struct idle idle;
+	struct client_table *clients;
+	struct rx_assignment rx[RX_QUEUE_COUNT_MAX];
+	struct rte_ring *handoff_in[WHERRY_LCORE_COUNT_MAX]; /* by producer; NULL for itself */
+	struct handoff_out handoff_out[WHERRY_LCORE_COUNT_MAX];
+	struct tx_lane tx[WHERRY_PORT_COUNT_MAX];
+
+	/* ---- written by main ---- */
+	struct job_list inbox __rte_cache_aligned;
+	_Atomic bool stop;
+
+	/* ---- written by the other workers: bit p is set when handoff_in[p] may hold something ---- */
+	_Atomic uint64_t handoff_pending __rte_cache_aligned;
+
+	/* ---- written by this worker, read by main ---- */
+	_Atomic int phase __rte_cache_aligned;
+	char error[WHERRY_TEXT_BYTES_MAX + 1]; /* why phase is WORKER_FAILED */
+} __rte_cache_aligned;
+
+/* The thread's function. */
+int worker_run(void *worker);
+
+/* ---- frames between workers (handoff.c) ---- */
+
+/* Pass a request to the worker that owns its export. */
+void handoff_request(struct worker *worker, unsigned to, struct pkt *pkt);
+/* Pass an answer to the worker that owns a transmit queue of its port. */
+void handoff_answer(struct worker *worker, unsigned to, struct pkt *pkt);
+/* Give away what was gathered in this turn. */
+void handoff_flush(struct worker *worker);
+/* Take what others passed.  Returns how many frames. */
+unsigned handoff_input(struct worker *worker);
+/* Frames passed to this worker and not yet taken. */
+unsigned handoff_waiting(const struct worker *worker);
+int handoff_create(struct worker *worker, unsigned worker_count);
+/* Frees rings and the frames in them. */
+void handoff_destroy(struct worker *worker, unsigned worker_count);
+
+/* ---- sending (tx.c) ---- */
+
+/* Queue a packet for its port; takes ownership. */
+void tx_output(struct worker *worker, struct pkt *pkt);
+/* The same for an answer that another worker passed. */
+void tx_output_own(struct worker *worker, struct pkt *pkt);
+/* Offer everything queued to the drivers.  Returns how many frames they took. */
+unsigned tx_flush(struct worker *worker);
+unsigned tx_waiting(const struct worker *worker);
+void tx_drop_all(struct worker *worker);
+
+/* ---- receiving (rx.c) ---- */
+
+/* Poll every queue of this worker once.  Returns how many frames came. */
+unsigned rx_poll(struct worker *worker);
+/* A request for an export of this worker, or a wildcard. */
+void rx_input_own(struct worker *worker, struct pkt *pkt);
+/* Once, before the workers run: what each port lets in. */
+void rx_set_filter(unsigned port_index);
+
+/* The hook that ctl/ set. */
+int worker_persist(void *worker, const struct aoe_persist *change);
+/* Jobs that wait on a worker, run by whoever owns the worker's state now. */
+unsigned worker_run_jobs(struct worker *worker);

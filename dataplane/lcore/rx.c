@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames from the ports to the exports: checked, routed to the worker that owns
+ * the export, and given to AoE there.
+ */
+#include <string.h>
+
+#include "lcore/priv.h"
+
+/* Written by main before the workers run, then read by all. */
+static struct eth_filter filters[WHERRY_PORT_COUNT_MAX];
+
+void rx_set_filter(unsigned port_index)
+{
+	struct eth_filter *filter = &filters[port_index];
+	memset(filter, 0, sizeof *filter);
+	memcpy(filter->mac, port_mac(port_index), 6);
+	for (uint16_t vlan = 1; vlan < 4095; vlan++)
+		if (port_has_vlan(port_index, vlan))
+			filter->vlans[vlan >> 6] |= 1ull << (vlan & 63);
+}
+
+static void drop(struct worker *worker, struct pkt *pkt, enum wherry_lcore_stat reason)
+{
+	worker->stats[reason]++;
+	port_pkt_free(pkt);
+}
+
+void rx_input_own(struct worker *worker, struct pkt *pkt)
+{
+	switch (aoe_input(worker->aoe, pkt, worker->now_ns)) {
+	case AOE_REPLY:
+		tx_output(worker, pkt);
+		break;
+	case AOE_DROP:
+		port_pkt_free(pkt);
+		break;
+	case AOE_PENDING:
+		break;
+	}
+}
+
+/* Every export may be meant: each other worker gets a copy. */
+static void copy_to_others(struct worker *worker, const struct pkt *pkt)
+{
+	for (unsigned to = 0; to < worker_count(); to++) {
+		if (to == worker->index)
+			continue;
+		struct pkt *copy = port_pkt_alloc(pkt->port_index);
+		if (!copy) {
+			worker->stats[WHERRY_LCORE_aoe_drop_no_buffer]++;
+			continue;
+		}
+		copy->data = copy->head + (pkt->data - pkt->head);
+		copy->len_bytes = pkt->len_bytes;
+		memcpy(copy->data, pkt->data, pkt->len_bytes);
+		handoff_request(worker, to, copy);
+	}
+}
+
+/* A frame that eth_check called AoE. */
+static void route(struct worker *worker, struct pkt *pkt)
+{
+	uint16_t shelf;
+	uint8_t slot;
+	bool wildcard;
+	if (!aoe_peek(pkt->data, pkt->len_bytes, &shelf, &slot, &wildcard)) {
+		drop(worker, pkt, WHERRY_LCORE_aoe_drop_runt);
+		return;
+	}
+	if (wildcard) {
+		copy_to_others(worker, pkt);
+	} else {
+		int owner = route_table_lookup(worker->priv->routes, shelf, slot);
+		if (owner < 0) {
+			drop(worker, pkt, WHERRY_LCORE_aoe_drop_target);
+			return;
+		}
+		if ((unsigned)owner != worker->index) {
+			handoff_request(worker, (unsigned)owner, pkt);
+			return;
+		}
+	}
+	rx_input_own(worker, pkt);
+}
+
+static void input(struct worker *worker, struct pkt *pkt)
+{
+	enum eth_verdict verdict = eth_check(&filters[pkt->port_index], pkt->data, pkt->len_bytes);
+	if (verdict != ETH_AOE)
+		drop(worker, pkt, eth_drop_stat(verdict));
+	else if (!worker->priv->gate_open)
+		drop(worker, pkt, WHERRY_LCORE_drop_gate_closed);
+	else
+		route(worker, pkt);
+}
+
+unsigned rx_poll(struct worker *worker)
+{
+	struct worker_private *priv = worker->priv;
+	struct pkt *pkts[RX_BURST];
+	unsigned total = 0;
+	for (unsigned q = 0; q < priv->rx_count; q++) {
+		unsigned count = port_rx(priv->rx[q].port_index, priv->rx[q].queue, pkts, RX_BURST);
+		if (priv->tap)
+			for (unsigned i = 0; i < count; i++)
+				priv->tap(worker, priv->tap_ctx, pkts[i]->port_index, false, pkts[i]->data,
+					  pkts[i]->len_bytes);
+		for (unsigned i = 0; i < count; i++)
+			input(worker, pkts[i]);
+		total += count;
+	}
+	return total;
+}
