@@ -133,7 +133,7 @@ static void steps_next(struct vol_request *request)
 	case VOL_FLUSH:
 	case VOL_DISCARD:
 	case VOL_OP_COUNT:
-		assert(!"one step");
+		assert(false && "one step");
 	}
 }
 
@@ -285,7 +285,7 @@ bool vol_steps_start(struct vol_request *request)
 	case VOL_VERIFY:
 		break;
 	case VOL_OP_COUNT:
-		assert(!"not an operation");
+		assert(false && "not an operation");
 	}
 	return steps_start_bounced(request);
 }
