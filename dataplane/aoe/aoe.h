@@ -22,6 +22,7 @@
 #include "pkt/pkt.h"
 #include "volume/volume.h"
 #include "wherry/ctl.h"
+#include "wherry/limits.h"
 #include "wherry/stats.h"
 
 struct aoe_lcore;
@@ -47,11 +48,13 @@ struct aoe_persist {
 	uint64_t cookie; /* given back to aoe_on_persisted */
 };
 
-/* What a port looks like to AoE. */
+/* What a port looks like to AoE.  Changed between two calls only. */
 struct aoe_port {
 	uint8_t mac[6];
 	uint16_t mtu;
 	bool present;
+	uint8_t vlan_count;                    /* VLANs configured on it, beside untagged frames: */
+	uint16_t vlans[WHERRY_VLAN_COUNT_MAX]; /* advertisements go out only on these */
 };
 
 /* The surroundings.  Set once, before the first frame. */
@@ -66,6 +69,8 @@ struct aoe_env {
 	uint64_t *(*client_stats)(void *ctx, const uint8_t mac[6], uint16_t port_index, uint16_t vlan, uint64_t now_ns);
 	const struct aoe_port *ports; /* [WHERRY_PORT_COUNT_MAX] */
 	uint64_t *lcore_stats;        /* [WHERRY_LCORE_STAT_COUNT] */
+	/* The time of the loop turn, kept by the loop; read when an I/O completes, for its latency. */
+	const uint64_t *now_ns;
 };
 
 /* Create with room for request_count requests under way over all exports.  NULL without memory.  Main lcore. */
@@ -93,7 +98,10 @@ bool aoe_export_idle(const struct aoe_export *export_);
 void aoe_export_state_put(struct aoe_export *export_, const struct wherry_ctl_aoe_state_put *put);
 struct aoe_export *aoe_export_find(struct aoe_lcore *lcore, uint64_t export_id);
 
-/* A whole frame that starts with its Ethernet header and has EtherType 0x88A2, perhaps behind one VLAN tag. */
+/*
+ * A whole frame that starts with its Ethernet header and has EtherType 0x88A2, perhaps behind one VLAN tag; net/'s
+ * eth_parse has accepted it.  Frames that aoe_peek refuses may go to any lcore's: they are counted here.
+ */
 enum aoe_verdict aoe_input(struct aoe_lcore *lcore, struct pkt *pkt, uint64_t now_ns);
 
 /* The control plane answered.  status 0 and the new state_generation, or -errno. */

@@ -75,6 +75,7 @@
     STAT(EXPORT, drop_broadcast_ata,C,frames,"silently dropped: broadcast ATA other than IDENTIFY") \
     STAT(EXPORT, drop_config_mismatch,C,frames,"Query Config test did not match: silence by design") \
     STAT(EXPORT, drop_no_request,C, frames, "dropped: request pool of the lcore empty") \
+    STAT(EXPORT, drop_no_buffer, C, frames, "dropped: no packet or bounce buffer free") \
     STAT(EXPORT, err_command,    C, frames, "AoE error 1: unknown command") \
     STAT(EXPORT, err_argument,   C, frames, "AoE error 2: bad or short argument") \
     STAT(EXPORT, err_unavailable,C, frames, "AoE error 3: not durable now (control plane away), or volume offline") \
