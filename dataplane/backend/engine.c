@@ -78,7 +78,8 @@ int backend_engine_attach(struct backend_engine *engine, char *error, size_t err
 	if (engine->ring_entries == 0 || engine->ring_ready)
 		return 0;
 	int result = -EINVAL;
-	for (unsigned i = 0; i < sizeof ring_setups / sizeof ring_setups[0] && result == -EINVAL; i++) {
+	for (unsigned i = engine->setup_first; i < sizeof ring_setups / sizeof ring_setups[0] && result == -EINVAL;
+	     i++) {
 		struct io_uring_params params = {.flags = ring_setups[i]};
 		result = io_uring_queue_init_params(engine->ring_entries, &engine->ring, &params);
 		engine->setup_flags = ring_setups[i];

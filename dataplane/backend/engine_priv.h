@@ -15,6 +15,7 @@ struct backend_engine {
 	struct io_uring ring;
 	unsigned ring_entries; /* as asked for; 0: no ring ever */
 	bool ring_ready;
+	unsigned setup_first;   /* earlier entries of ring_setups are not tried: lets a test see the fall-backs */
 	unsigned setup_flags;   /* of the ring, as the kernel took them */
 	unsigned in_ring_count; /* prepared or in the kernel: bounded by cq_entries, so that the CQ cannot overflow */
 	unsigned cq_entries;
