@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What an operator may do, checked against limits and against what exists.
+ *
+ * Functions that change run inside a transaction that the caller opened
+ * (state_begin) and ends with model_end; each writes its event in the same
+ * transaction.  They touch the state only: opening files and telling the
+ * dataplane is the caller's business (op_*.c).  0, or -1 with a reason that names
+ * the object and the remedy.  Thread: the daemon's.
+ */
+#pragma once
+
+#include "common/fail.h"
+#include "daemon/state.h"
+
+/* Commit when rc is 0, else roll back; 0 or -1. */
+int model_end(struct state *state, int rc, struct fail *fail);
+
+/* UNIX time in microseconds. */
+uint64_t model_now_us(void);
+
+/* Write an event; object may be "". */
+int model_event(struct state *state, struct fail *fail, enum wherry_severity severity, const char *code,
+		const char *object, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* ---- volumes */
+/* What can be said about a new volume without looking at the disk.  A file's size may still be 0 (take the file's). */
+int model_volume_check(const struct volume_row *row, struct fail *fail);
+/* The size alone, of the volume that row describes otherwise. */
+int model_volume_check_size(const struct volume_row *row, uint64_t size_bytes, struct fail *fail);
+/* Fills in id, uuid and serial (unless row->uuid is set), times and generation. */
+int model_volume_create(struct state *state, struct volume_row *row, struct fail *fail);
+/* row is the current one; its size becomes the new one. */
+int model_volume_grow(struct state *state, struct volume_row *row, uint64_t size_bytes, struct fail *fail);
+/* Record read_only, write_back, online and fault as changed in row. */
+int model_volume_set(struct state *state, struct volume_row *row, struct fail *fail);
+/* Refused while an export uses it. */
+int model_volume_delete(struct state *state, const struct volume_row *row, struct fail *fail);
+/* A volume other than except_id with this path: FAIL_CONFLICT. */
+int model_volume_path_is_free(struct state *state, const char *path, uint64_t except_id, struct fail *fail);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Objects as the clients see them: their shape, and rows turned into it.
+ * Functions return new references, NULL without memory.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "daemon/rpc_schema.h"
+#include "daemon/state.h"
+
+extern const struct rpc_schema rpc_volume, rpc_volume_list, rpc_event, rpc_event_list;
+extern const char *const rpc_backend_names[];  /* indexed by enum wherry_backend - 1, ended by NULL */
+extern const char *const rpc_severity_names[]; /* indexed by enum wherry_severity, ended by NULL */
+
+/* What is known of a volume beside its row. */
+struct volume_view {
+	bool direct;
+	bool online;        /* the dataplane serves it */
+	int lcore;          /* its home, -1 unknown */
+	const char *detail; /* fall-backs and troubles, "" when none */
+};
+json_t *rpc_volume_json(struct state *state, const struct volume_row *row, const struct volume_view *view);
+json_t *rpc_event_json(const struct event_row *row);

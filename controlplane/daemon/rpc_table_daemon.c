@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* rpc.* and daemon.*. */
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+#include "daemon/rpc_tables.h"
+#include "wherry_build.h"
+
+static const struct rpc_field method_fields[] = {
+	RPC_REQUIRED("name", &rpc_text, NULL),
+	RPC_REQUIRED("summary", &rpc_text, NULL),
+	RPC_REQUIRED("params", &(const struct rpc_schema){.type = RPC_MAP}, "JSON Schema"),
+	RPC_REQUIRED("result", &(const struct rpc_schema){.type = RPC_MAP}, "JSON Schema"),
+	RPC_REQUIRED("changes", &rpc_bool, "changes something: such calls run one at a time"),
+	RPC_END,
+};
+static const struct rpc_schema method = {.type = RPC_OBJECT, .fields = method_fields};
+static const struct rpc_schema methods = {.type = RPC_ARRAY, .items = &method};
+
+static const struct rpc_schema level = {.type = RPC_STRING, .choices = log_level_names};
+static const struct rpc_field level_fields[] = {RPC_REQUIRED("level", &level, NULL), RPC_END};
+static const struct rpc_schema level_params = {.type = RPC_OBJECT, .fields = level_fields};
+
+static const struct rpc_field status_fields[] = {
+	RPC_REQUIRED("version", &rpc_text, NULL),
+	RPC_REQUIRED("pid", &rpc_u32, NULL),
+	RPC_REQUIRED("uptime_s", &rpc_u64, NULL),
+	RPC_REQUIRED("state_file", &rpc_text, NULL),
+	RPC_REQUIRED("volumes", &rpc_u32, "how many"),
+	RPC_REQUIRED("exports", &rpc_u32, "how many"),
+	RPC_END,
+};
+static const struct rpc_schema status_result = {.type = RPC_OBJECT, .fields = status_fields};
+
+static void run_methods(struct rpc_call *call)
+{
+	rpc_reply(call, rpc_methods_describe());
+}
+
+static void run_status(struct rpc_call *call)
+{
+	struct daemon *daemon = call->daemon;
+	uint64_t now_us;
+
+	(void)sd_event_now(daemon->event, CLOCK_MONOTONIC, &now_us);
+	rpc_reply(call, json_pack("{ss si sI ss sI sI}", "version", WHERRY_VERSION, "pid", (int)getpid(), "uptime_s",
+				  (json_int_t)((now_us - daemon->started_us) / 1000000), "state_file",
+				  daemon->state_path, "volumes", (json_int_t)state_volume_count(daemon->state),
+				  "exports", (json_int_t)state_export_count(daemon->state)));
+}
+
+static void run_log_level(struct rpc_call *call)
+{
+	log_set_level((enum log_level)log_level_parse(rpc_param_text(call->params, "level", "info")));
+	rpc_reply(call, json_object());
+}
+
+const struct rpc_method rpc_table_daemon[] = {
+	{"rpc.methods", "What can be called, with the shapes of parameters and results.", &rpc_empty, &methods, 0,
+	 run_methods},
+	{"daemon.status", "How the daemon and its dataplane are.", &rpc_empty, &status_result, 0, run_status},
+	{"daemon.log_level", "How much the daemon writes to its log.", &level_params, &rpc_empty, 0, run_log_level},
+	{0},
+};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "daemon/rpc_tables.h"
+
+const struct rpc_method *const rpc_tables[] = {
+	rpc_table_daemon,
+	rpc_table_volume,
+	rpc_table_event,
+	NULL,
+};
