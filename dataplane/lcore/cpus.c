@@ -13,8 +13,9 @@ static void append_range(char *text, size_t text_bytes, unsigned first, unsigned
 		snprintf(range, sizeof range, "%s%u", comma, first);
 	else
 		snprintf(range, sizeof range, "%s%u-%u", comma, first, last);
-	if (strlen(text) + strlen(range) < text_bytes)
-		strcat(text, range);
+	size_t used = strlen(text), more = strlen(range);
+	if (used + more < text_bytes)
+		memcpy(text + used, range, more + 1);
 }
 
 void cpus_format(const cpu_set_t *cpus, char *text, size_t text_bytes)

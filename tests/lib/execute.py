@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -185,6 +186,20 @@ def unit_executables(build):
         if os.sep + "tests" + os.sep + "unit" + os.sep in test["cmd"][0]:
             found.append((test["name"], test["cmd"], test["env"], int(test["timeout"] or 30)))
     return sorted(found)
+
+
+def criterion_tests(argv):
+    """suite.test of each test in an executable; none when it is not Criterion's."""
+    text = subprocess.run([*argv, "--list"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30,
+                          check=False).stdout
+    tests, suite = [], ""
+    for line in text.splitlines():
+        head = re.fullmatch(r"(\w+): \d+ tests?", line)
+        if head:
+            suite = head[1]
+        elif line.strip():
+            tests.append(f"{suite}.{line.split()[-1]}")
+    return tests
 
 
 def criterion_results(path, seconds, log):

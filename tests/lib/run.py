@@ -144,16 +144,24 @@ class Run:
         build = os.path.join(cases.ROOT, "build-asan")
         wanted = {name.split("/", 1)[1] for name in chosen}
         for name, argv, env, timeout_s in execute.unit_executables(build):
-            if self.executor.stopped:
-                return
-            report = os.path.join(self.executor.folder, f"unit-{name.replace('/', '-')}.xml")
-            argv = argv + [f"--xml={report}"]
-            if self.args.names:
-                argv.append("--filter=" + "@(" + "|".join(sorted(wanted)).replace(".", "/") + ")")
-            case = cases.Case("unit", name, argv, timeout_s=max(120, timeout_s))
-            whole = self.executor.run(case, {**UNIT_ENV, **env, "CRITERION_JOBS": str(self.args.jobs)}, build)
-            results = execute.criterion_results(report, whole.seconds, whole.log)
-            self.record_unit(whole, results)
+            tests = execute.criterion_tests(argv)
+            mine = [test for test in tests if test in wanted] if self.args.names else tests
+            # Criterion's patterns have no room for a long list of names: all tests of an executable, or one at a time.
+            whole = not tests or len(mine) == len(tests)
+            for label, words in [(name, [])] if whole else [(test, [f"--filter={test.replace('.', '/')}"])
+                                                            for test in mine]:
+                if not self.executor.stopped:
+                    self.run_criterion(label, argv + words, {**UNIT_ENV, **env}, max(120, timeout_s), build)
+
+    def run_criterion(self, label, argv, env, timeout_s, folder):
+        report = os.path.join(self.executor.folder, f"unit-{label.replace('/', '-')}.xml")
+        argv = argv + [f"--xml={report}", f"-j{self.args.jobs}"]
+        whole = self.executor.run(cases.Case("unit", label, argv, timeout_s=timeout_s), env, folder)
+        results = execute.criterion_results(report, whole.seconds, whole.log)
+        if results and "." in label:
+            # Criterion reports the tests that its filter left out as skipped.
+            results = [result for result in results if result.id == f"unit/{label}"]
+        self.record_unit(whole, results)
 
     def record_unit(self, whole, results):
         if results is None:
