@@ -109,6 +109,10 @@ class Executor:
         """Undo what the case's journal says, kill what it left.  What was left behind, as text."""
         journal = os.path.join(folder, "cleanup")
         left = marked_processes(mark)
+        if not left:
+            # A process in the middle of exec shows no environment: look twice.
+            time.sleep(0.03)
+            left = marked_processes(mark)
         deadline = time.monotonic() + 2
         while left and time.monotonic() < deadline:
             time.sleep(0.1)
