@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shorthand for the rows of the command table; included by the table_*.c files only. */
+#pragma once
+
+#include "cli/command.h"
+
+/* A required positional argument, an optional one, one that takes the rest. */
+#define ARG(n, t, k, h, ...)                                                                                           \
+	{                                                                                                              \
+		.name = (n), .type = CLI_##t, .key = (k), .flags = CLI_POSITIONAL | CLI_REQUIRED, .help = (h),         \
+		__VA_ARGS__                                                                                            \
+	}
+#define ARG_OPTIONAL(n, t, k, h, ...)                                                                                  \
+	{                                                                                                              \
+		.name = (n), .type = CLI_##t, .key = (k), .flags = CLI_POSITIONAL, .help = (h), __VA_ARGS__            \
+	}
+#define ARG_MANY(n, t, k, h, ...)                                                                                      \
+	{                                                                                                              \
+		.name = (n), .type = CLI_##t, .key = (k), .flags = CLI_POSITIONAL | CLI_REQUIRED | CLI_MANY,           \
+		.help = (h), __VA_ARGS__                                                                               \
+	}
+/* An option, a required option. */
+#define OPT(n, t, k, h, ...)                                                                                           \
+	{                                                                                                              \
+		.name = (n), .type = CLI_##t, .key = (k), .help = (h), __VA_ARGS__                                     \
+	}
+#define OPT_REQUIRED(n, t, k, h, ...)                                                                                  \
+	{                                                                                                              \
+		.name = (n), .type = CLI_##t, .key = (k), .flags = CLI_REQUIRED, .help = (h), __VA_ARGS__              \
+	}
+#define END                                                                                                            \
+	{                                                                                                              \
+		.name = NULL                                                                                           \
+	}
+#define NO_COLUMN                                                                                                      \
+	{                                                                                                              \
+		.title = NULL                                                                                          \
+	}
+#define COL(t, p, f)                                                                                                   \
+	{                                                                                                              \
+		.title = (t), .path = (p), .format = CLI_AS_##f                                                        \
+	}
+#define WORDS(...) .words = {__VA_ARGS__, NULL}
