@@ -184,7 +184,9 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
     U16(index) U16(lcore_id) BOOL(main) U16(numa_node) U64(tsc_hz) U32(exports) U32(volumes) \
     STR(cpus, WHERRY_NAME_BYTES_MAX)
 
-/* + descriptor to write pcapng to (file or pipe).  Ends after count or seconds, on CAPTURE_STOP, or when writing fails. */
+/* + descriptor to write pcapng to (file, pipe or socket); its flags are left alone.  Ends after count or seconds, on
+ * CAPTURE_STOP, when writing fails, or when the controller leaves.  STOP (once everything is written) and GET are
+ * answered with CAPTURE_ITEM; ids are never used twice. */
 #define WHERRY_CTL_F_CAPTURE_START(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U16(port)            /* 0xffff: all ports */ \
     MACS(mac, 1)         /* frames from or to this client; empty: all */ \

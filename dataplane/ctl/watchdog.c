@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The backing-store watchdog.  Main lcore.
+ *
+ * A store that ends before its volume does would turn reads into errors and, for
+ * a regular file, writes into holes: the volume is taken out of service, so that
+ * clients wait and retry instead.
+ */
+#include "ctl/watchdog.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "ctl/events.h"
+#include "stats/snapshot.h"
+
+#define QUIET_NS 60000000000ull /* at most one report of errors per volume and minute */
+
+void ctl_watch_store_short(struct ctl_volume *v, uint64_t have_bytes)
+{
+	v->offline_store = true;
+	snprintf(v->detail, sizeof v->detail,
+		 "backing store has %llu bytes instead of %llu: restore it, then set the volume online",
+		 (unsigned long long)have_bytes, (unsigned long long)v->size_bytes);
+	ctl_event(WHERRY_ERROR, "volume.shrunk", v->id,
+		  "volume %s is out of service: its backing store has %llu bytes instead of %llu. Restore it, then set "
+		  "the "
+		  "volume online.",
+		  v->name, (unsigned long long)have_bytes, (unsigned long long)v->size_bytes);
+}
+
+static void watch_store(struct ctl_volume *v)
+{
+	struct stat st;
+	uint64_t have;
+	if (v->kind != WHERRY_BACKEND_FILE || v->replacing)
+		return;
+	if (ctl_store_size(v->fd, &have) < 0)
+		have = 0; /* a device that is gone */
+	if (have < v->size_bytes && !v->offline_store) {
+		ctl_watch_store_short(v, have);
+		if (!ctl_volume_set_offline(v, (struct ctl_reply){0}))
+			v->offline_store = false; /* again in a second */
+	}
+	bool unlinked = fstat(v->fd, &st) == 0 && st.st_nlink == 0;
+	if (unlinked && !v->watch.unlinked)
+		ctl_event(WHERRY_WARNING, "volume.unlinked", v->id,
+			  "volume %s: its backing file was removed from its directory. It is still served, and is lost "
+			  "when "
+			  "the volume is closed: copy it out.",
+			  v->name);
+	v->watch.unlinked = unlinked;
+}
+
+static void watch_errors(struct ctl_volume *v, uint64_t now_ns)
+{
+	const uint64_t io = stats_read(v->volume.stats, WHERRY_VOLUME_err_io);
+	const uint64_t no_space = stats_read(v->volume.stats, WHERRY_VOLUME_err_no_space);
+	const uint64_t too_short = stats_read(v->volume.stats, WHERRY_VOLUME_err_short);
+	struct ctl_watch *w = &v->watch;
+	if (now_ns < w->quiet_until_ns ||
+	    (io == w->reported_io && no_space == w->reported_no_space && too_short == w->reported_short))
+		return;
+	if (no_space > w->reported_no_space)
+		ctl_event(WHERRY_ERROR, "volume.no_space", v->id,
+			  "volume %s: %llu requests failed because its backing store is full. Make room there; clients "
+			  "retry.",
+			  v->name, (unsigned long long)(no_space - w->reported_no_space));
+	else
+		ctl_event(WHERRY_ERROR, "volume.io_error", v->id,
+			  "volume %s: %llu requests failed in its backing store (%llu of them past its end). See the "
+			  "kernel's log for the device.",
+			  v->name, (unsigned long long)(io - w->reported_io + too_short - w->reported_short),
+			  (unsigned long long)(too_short - w->reported_short));
+	w->reported_io = io;
+	w->reported_no_space = no_space;
+	w->reported_short = too_short;
+	w->quiet_until_ns = now_ns + QUIET_NS;
+}
+
+void ctl_watch_tick(uint64_t now_ns)
+{
+	for (unsigned i = 0; i < ctl_volume_place_count(); i++) {
+		struct ctl_volume *v = ctl_volume_at(i);
+		if (!v)
+			continue;
+		watch_store(v);
+		watch_errors(v, now_ns);
+		ctl_fault_tick(v);
+	}
+}

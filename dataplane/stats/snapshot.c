@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Snapshots and sums of counters.  Pure but for the relaxed reads. */
+#include "stats/snapshot.h"
+
+#include <string.h>
+
+void stats_copy(uint64_t *to, const uint64_t *from, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		to[i] = stats_read(from, i);
+}
+
+static void merge(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values, bool gauges)
+{
+	const struct wherry_stat_scope_desc *desc = wherry_stat_scope_desc(scope);
+	for (unsigned i = 0; i < desc->stat_count; i++) {
+		uint64_t value = stats_read(values, i);
+		if (desc->stats[i].kind == 'C')
+			sum[i] += value;
+		else if (gauges && value > sum[i])
+			sum[i] = value;
+	}
+}
+
+void stats_merge(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values)
+{
+	merge(scope, sum, values, true);
+}
+
+void stats_merge_last(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values)
+{
+	merge(scope, sum, values, false);
+}
+
+void stats_merge_hist(uint64_t sum[WHERRY_HIST_BUCKET_COUNT], const uint64_t buckets[WHERRY_HIST_BUCKET_COUNT])
+{
+	for (unsigned i = 0; i < WHERRY_HIST_BUCKET_COUNT; i++)
+		sum[i] += stats_read(buckets, i);
+}
+
+bool stats_trim_hist(const uint64_t buckets[WHERRY_HIST_BUCKET_COUNT], struct wherry_ctl_hist_item *item)
+{
+	unsigned first = 0, end = WHERRY_HIST_BUCKET_COUNT;
+	while (first < end && buckets[first] == 0)
+		first++;
+	while (end > first && buckets[end - 1] == 0)
+		end--;
+	item->first_bucket = (uint16_t)first;
+	item->values.count = (uint16_t)(end - first);
+	memcpy(item->values.v, buckets + first, (end - first) * sizeof buckets[0]);
+	return first < end;
+}
