@@ -69,7 +69,7 @@ static int bind_all(sqlite3_stmt *stmt, const char *types, va_list args)
 			break;
 		}
 		default:
-			assert(!"a letter that state_query does not know");
+			assert(false && "a letter that state_query does not know");
 		}
 	}
 	return rc;
