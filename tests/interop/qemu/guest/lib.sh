@@ -65,7 +65,7 @@ fio_verify() {
     local name=$1 file=$2
     shift 2
     fio --name="$name" --filename="$file" --ioengine=libaio --direct=1 --rw=randwrite --verify=crc32c \
-        --verify_fatal=1 --verify_state_save=0 --allrandrepeat=1 --output="/tmp/fio-$name" "$@"
+        --verify_fatal=1 --verify_state_save=0 --output="/tmp/fio-$name" "$@"
     local rc=$?
     [ $rc = 0 ] || cat "/tmp/fio-$name"
     grep -E 'IOPS=|err=' "/tmp/fio-$name"

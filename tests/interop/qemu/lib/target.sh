@@ -30,7 +30,7 @@ target_check_fio() {
     local name=$1 file=$2
     shift 2
     fio --name="$name" --filename="$file" --ioengine=psync --rw=randwrite --verify=crc32c --verify_only \
-        --verify_fatal=1 --verify_state_save=0 --allrandrepeat=1 --output="$DIR/fio-$name" "$@" && return 0
+        --verify_fatal=1 --verify_state_save=0 --output="$DIR/fio-$name" "$@" && return 0
     tail -n 20 "$DIR/fio-$name"
     return 1
 }
