@@ -69,7 +69,8 @@ struct aoe_env {
 	uint64_t *(*client_stats)(void *ctx, const uint8_t mac[6], uint16_t port_index, uint16_t vlan, uint64_t now_ns);
 	const struct aoe_port *ports; /* [WHERRY_PORT_COUNT_MAX] */
 	uint64_t *lcore_stats;        /* [WHERRY_LCORE_STAT_COUNT] */
-	/* The time of the loop turn, kept by the loop; read when an I/O completes, for its latency. */
+	/* The time of the loop turn, kept by the loop; read when an I/O completes, for its latency.
+	 * NULL: the now_ns of the last call counts. */
 	const uint64_t *now_ns;
 };
 
@@ -80,17 +81,25 @@ void aoe_lcore_destroy(struct aoe_lcore *lcore);
 
 /*
  * Build an export from its message, with all memory it will ever need.  The
- * volume is borrowed.  NULL without memory.  Main lcore; not yet served.
+ * volume is borrowed.  NULL with errno: ENOMEM, or EINVAL for an address that no
+ * export may have (shelf 0xffff or 0x0fff, slot 0xff), a port index or a VLAN id
+ * out of range.  Main lcore; not yet served.
  */
 struct aoe_export *aoe_export_create(const struct wherry_ctl_aoe_export_put *put, struct volume *volume);
+/* Idle, and not served: removed, replaced, never added, or its lcore destroyed. */
 void aoe_export_destroy(struct aoe_export *export_);
 
 /* ---- below: the owning lcore only ---- */
 
-/* Start serving; replaces (and returns) an export with the same id, whose requests under way go on until
- * aoe_export_idle.  Advertises on every matching port and VLAN when advertise is set. */
+/*
+ * Start serving; replaces (and returns) an export with the same id, whose I/O under way goes on until
+ * aoe_export_idle.  What was pending durably, statistics and newer state move to the new object.  Advertises on every
+ * matching port and VLAN when advertise is set.  An lcore serves at most WHERRY_EXPORT_COUNT_MAX (asserted).  When
+ * another export has the same address, the later one has it until it goes.
+ */
 struct aoe_export *aoe_export_add(struct aoe_lcore *lcore, struct aoe_export *export_, bool advertise, uint64_t now_ns);
-/* Stop serving new frames for it.  Returns it, NULL when unknown. */
+/* Stop serving new frames for it; clients that wait for the control plane get AoE error 3.  Returns it, NULL when
+ * unknown; destroy it when it is idle. */
 struct aoe_export *aoe_export_remove(struct aoe_lcore *lcore, uint64_t export_id);
 /* No request of it is under way: it may be destroyed. */
 bool aoe_export_idle(const struct aoe_export *export_);
@@ -107,7 +116,8 @@ enum aoe_verdict aoe_input(struct aoe_lcore *lcore, struct pkt *pkt, uint64_t no
 /* The control plane answered.  status 0 and the new state_generation, or -errno. */
 void aoe_on_persisted(struct aoe_lcore *lcore, uint64_t cookie, int status, uint64_t state_generation, uint64_t now_ns);
 
-/* Work left over from wildcard requests and advertisements: bounded per call.  Returns how many frames went out. */
+/* Work left over from wildcard requests and advertisements: bounded per call, so call it every turn.  Returns how many
+ * frames went out; 0 does not mean that nothing is left. */
 unsigned aoe_poll(struct aoe_lcore *lcore, uint64_t now_ns);
 /* Queue an advertisement of every export (gate opened, link came up).  Goes out through aoe_poll. */
 void aoe_advertise_all(struct aoe_lcore *lcore);

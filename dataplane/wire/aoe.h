@@ -255,6 +255,27 @@ uint32_t aoe_mask_emit(uint8_t *pdu, uint32_t room_bytes, const struct aoe_mask 
 uint32_t aoe_reserve_emit(uint8_t *pdu, uint32_t room_bytes, const struct aoe_reserve *reserve);
 void aoe_directive_emit(uint8_t *directives, uint32_t index, const struct aoe_directive *directive);
 
+/* ---- turn a request into its answer in place; what the answer echoes stays, all else is set ---- */
+
+static inline void aoe_turn_round(uint8_t *pdu, uint8_t error, uint16_t shelf, uint8_t slot)
+{
+	struct aoe_wire *wire = (struct aoe_wire *)pdu;
+	wire->version_flags = AOE_VERSION << 4 | AOE_FLAG_RESPONSE | (error ? AOE_FLAG_ERROR : 0);
+	wire->error = error;
+	wire->shelf = be16_of(shelf);
+	wire->slot = slot;
+}
+
+static inline void aoe_ata_turn_round(uint8_t *pdu, uint8_t status, uint8_t error, uint8_t sector_count)
+{
+	struct aoe_ata_wire *wire = (struct aoe_ata_wire *)(pdu + AOE_PDU_HEADER_BYTES);
+	wire->flags &= AOE_ATA_LBA48 | AOE_ATA_DEVICE | AOE_ATA_ASYNC | AOE_ATA_WRITE;
+	wire->error_feature = error;
+	wire->sector_count = sector_count;
+	wire->command_status = status;
+	memset(wire->reserved, 0, sizeof wire->reserved);
+}
+
 /* ---- a whole frame, for initiators and tools ---- */
 
 struct aoe_frame {

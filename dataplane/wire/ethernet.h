@@ -74,6 +74,46 @@ static inline bool eth_addr_equal(const uint8_t a[ETH_ADDR_BYTES], const uint8_t
 /* SHORT when the header, or the tag that it announces, is not whole.  A second tag is left as the type. */
 __attribute__((warn_unused_result)) struct wire_status eth_header_parse(const uint8_t *frame, uint32_t len_bytes,
 									struct eth_header *header);
+/*
+ * The same for who needs no addresses: EtherType behind the tag, the tag's bits
+ * (0 when there is none), and where the payload starts; that is 0 when the header
+ * is not whole.
+ */
+static inline uint32_t eth_payload_offset(const uint8_t *frame, uint32_t len_bytes, uint16_t *type, uint16_t *tci)
+{
+	*tci = 0;
+	if (len_bytes < ETH_HEADER_BYTES)
+		return 0;
+	*type = be16_get(((const struct eth_wire *)frame)->type);
+	if (*type != ETH_TYPE_VLAN)
+		return ETH_HEADER_BYTES;
+	if (len_bytes < ETH_HEADER_BYTES + ETH_TAG_BYTES)
+		return 0;
+	const struct eth_tag_wire *tag = (const struct eth_tag_wire *)(frame + ETH_HEADER_BYTES);
+	*tci = be16_get(tag->tci);
+	*type = be16_get(tag->type);
+	return ETH_HEADER_BYTES + ETH_TAG_BYTES;
+}
+
+/* Addresses of a frame whose header is whole. */
+static inline const uint8_t *eth_dst(const uint8_t *frame)
+{
+	return ((const struct eth_wire *)frame)->dst;
+}
+
+static inline const uint8_t *eth_src(const uint8_t *frame)
+{
+	return ((const struct eth_wire *)frame)->src;
+}
+
+/* Turn a frame round in place: back to its sender, from addr.  A tag stays as it is. */
+static inline void eth_turn_round(uint8_t *frame, const uint8_t addr[ETH_ADDR_BYTES])
+{
+	struct eth_wire *wire = (struct eth_wire *)frame;
+	memcpy(wire->dst, wire->src, ETH_ADDR_BYTES);
+	memcpy(wire->src, addr, ETH_ADDR_BYTES);
+}
+
 /* Returns the bytes written, 0 when room does not suffice. */
 uint32_t eth_header_emit(uint8_t *frame, uint32_t room_bytes, const struct eth_header *header);
 

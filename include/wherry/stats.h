@@ -52,6 +52,7 @@
     STAT(LCORE, aoe_drop_no_request,C,frames,"AoE dropped: request pool of the lcore empty") \
     STAT(LCORE, aoe_drop_no_buffer,C,frames,"AoE dropped: no packet buffer for an answer") \
     STAT(LCORE, aoe_drop_broadcast_queue,C,frames,"AoE dropped: too many wildcard requests under way") \
+    STAT(LCORE, aoe_merged,      C, frames, "wildcard requests merged with one of the same client under way") \
     STAT(LCORE, aoe_advertised,  C, frames, "unsolicited Config responses sent")
 
 #define WHERRY_STATS_EXPORT(STAT) \
