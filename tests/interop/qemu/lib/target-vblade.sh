@@ -50,6 +50,7 @@ target_restart() {
     for pid in ${VBLADE_PIDS[$1]:-}; do end_child "$pid" KILL; done
     VBLADE_PIDS[$1]=
     vblade_run "$1"
+    sleep 0.3 # until it listens
 }
 
 # target_mask SHELF.SLOT [MAC]: no MAC: everybody
