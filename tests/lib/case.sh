@@ -3,7 +3,6 @@
 #
 # What a case file (tests/.../*.test, bash) stands on.  Source it first:
 #
-#     # shellcheck source=SCRIPTDIR/../lib/case.sh
 #     . "$(dirname "$0")/../lib/case.sh"
 #
 # It gives: set -euo pipefail; $ROOT, $BUILD, an empty $DIR that goes away; every namespace, process, mount, loop device
