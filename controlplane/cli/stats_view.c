@@ -65,8 +65,9 @@ static const struct view_column *view_of(const struct wherry_stat_scope_desc *sc
 		[WHERRY_SCOPE_VOLUME] = volume_view,
 	};
 	static const struct view_column none[] = {{NULL, NULL, 0, 0}};
+	/* By name: each file that includes the list has its own copy of the descriptions. */
 	for (unsigned i = 0; i < WHERRY_SCOPE_COUNT; i++)
-		if (views[i] && wherry_stat_scope_desc(i) == scope)
+		if (views[i] && !strcmp(wherry_stat_scope_desc(i)->name, scope->name))
 			return views[i];
 	return none;
 }
