@@ -9,6 +9,7 @@
 #include "cli/parse.h"
 #include "cli/print.h"
 #include "cli/run.h"
+#include "cli/table_json.h"
 #include "wherry_build.h"
 
 static int finish(struct cli_run *run, int rc)
@@ -26,6 +27,12 @@ int main(int argc, char **argv)
 {
 	if (argc > 2 && !strcmp(argv[1], CLI_COMPLETE_WORD)) {
 		cli_complete((const char *const *)argv + 2, (unsigned)argc - 2, cli_names_ask, NULL, stdout);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], CLI_TABLE_WORD)) {
+		json_t *table = cli_table_json();
+		cli_print_json(stdout, table);
+		json_decref(table);
 		return 0;
 	}
 	struct cli_invocation invocation;

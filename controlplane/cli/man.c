@@ -173,13 +173,13 @@ static void write_command(FILE *out, const struct cli_command *command)
 	man_display(out, "wherryctl ", command->examples);
 }
 
-/* Commands in the order of the table, a subsection for each first word that has several. */
+/* Commands in the order of the table, a subsection for each group. */
 static void write_commands(FILE *out)
 {
 	const struct cli_command *command;
 	const char *section = "";
 	for (unsigned i = 0; (command = cli_command_at(i)); i++) {
-		const char *wanted = "Other commands";
+		const char *wanted = "";
 		for (const struct cli_group *group = cli_groups; group->words; group++)
 			if (!strcmp(group->words, command->words[0]))
 				wanted = group->summary;
@@ -208,7 +208,8 @@ void man_wherryctl(FILE *out)
 	(void)fputs(".Sh COMMANDS\n", out);
 	write_commands(out);
 	(void)fputs(".Sh JSON OUTPUT\n"
-		    "With\n.Fl -json\nthe result of the RPC method is printed as it came, indented; what differs "
+		    "With\n.Fl -json\nthe result of the RPC method is printed as it came, indented;\n"
+		    "what differs "
 		    "stands with the "
 		    "command.\n"
 		    "Keys are only ever added.\n"

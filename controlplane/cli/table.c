@@ -12,10 +12,16 @@ const struct cli_group cli_groups[] = {
 	{"config-string", "Query Config string of an AoE export"},
 	{"port", "Ports: the network devices to serve on"},
 	{"lcore", "Lcores: the CPUs of the dataplane"},
-	{"client", "Clients that have been seen"},
+	{"client", "Watching the appliance"},
+	{"stats", "Watching the appliance"},
+	{"capture", "Watching the appliance"},
+	{"events", "Watching the appliance"},
 	{"config", "The whole configuration as one YAML text"},
 	{"daemon", "The daemon wherryd"},
+	{"doctor", "Diagnosis"},
 	{"rpc", "The JSON-RPC interface of wherryd"},
+	{"version", "The program itself"},
+	{"completion", "The program itself"},
 	{NULL, NULL},
 };
 

@@ -110,11 +110,11 @@ Test(cli_table, parameters_are_in_order_and_do_not_clash)
 	}
 }
 
-Test(cli_table, every_first_word_with_several_commands_has_a_group_summary)
+Test(cli_table, every_first_word_has_a_group_summary)
 {
 	const struct cli_command *command;
 	for (unsigned i = 0; (command = cli_command_at(i)); i++) {
-		bool found = cli_word_count(command) == 1;
+		bool found = false;
 		for (const struct cli_group *group = cli_groups; group->words; group++)
 			found |= !strcmp(group->words, command->words[0]);
 		cr_expect(found, "%s", command->words[0]);
