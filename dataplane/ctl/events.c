@@ -75,8 +75,12 @@ void ctl_event(enum wherry_severity severity, const char *code, uint64_t object_
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
-	while (count >= CTL_EVENT_COUNT_MAX) {
-		event_remove(&first);
+	if (count >= CTL_EVENT_COUNT_MAX) {
+		/* The oldest that is not on its way to the controller: those are bounded by its answers alone. */
+		struct event **at = &first;
+		while ((*at)->request_id)
+			at = &(*at)->next;
+		event_remove(at);
 		lost++;
 	}
 	event_keep(severity, code, object_id, message);

@@ -324,13 +324,37 @@ void ctl_export_sync_end(bool sweep, bool advertise)
 
 /* ------------------------------------------------------------ statistics */
 
+/*
+ * The sum over all instances.  One that replaced another on the same worker has
+ * taken its counts over, or is about to: of those, the larger counts.
+ */
+_Static_assert((unsigned)WHERRY_EXPORT_STAT_COUNT <= WHERRY_HIST_BUCKET_COUNT, "a group holds either");
+
+static void sum_instances(const struct ctl_export *e,
+			  const uint64_t *(*view)(const struct aoe_export *aoe, unsigned kind), unsigned kind,
+			  uint64_t *sum, unsigned count)
+{
+	uint64_t group[WHERRY_HIST_BUCKET_COUNT];
+	for (const struct ctl_instance *i = e->instances; i; i = i->next) {
+		stats_copy(group, view(i->aoe, kind), count);
+		for (; i->next && i->next->worker == i->worker; i = i->next)
+			stats_max(group, view(i->next->aoe, kind), count);
+		stats_add(sum, group, count);
+	}
+}
+
+static const uint64_t *view_stats(const struct aoe_export *aoe, unsigned kind)
+{
+	(void)kind;
+	return aoe_export_stats(aoe);
+}
+
 void ctl_export_stats(const struct ctl_export *e, uint64_t values[WHERRY_EXPORT_STAT_COUNT])
 {
 	memset(values, 0, WHERRY_EXPORT_STAT_COUNT * sizeof values[0]);
 	if (e->history)
 		memcpy(values, e->history->stats, sizeof e->history->stats);
-	for (const struct ctl_instance *i = e->instances; i; i = i->next)
-		stats_merge(WHERRY_SCOPE_EXPORT, values, aoe_export_stats(i->aoe));
+	sum_instances(e, view_stats, 0, values, WHERRY_EXPORT_STAT_COUNT);
 }
 
 void ctl_export_hist(const struct ctl_export *e, unsigned kind, uint64_t buckets[WHERRY_HIST_BUCKET_COUNT])
@@ -338,8 +362,7 @@ void ctl_export_hist(const struct ctl_export *e, unsigned kind, uint64_t buckets
 	memset(buckets, 0, WHERRY_HIST_BUCKET_COUNT * sizeof buckets[0]);
 	if (e->history)
 		memcpy(buckets, e->history->hist[kind], sizeof e->history->hist[kind]);
-	for (const struct ctl_instance *i = e->instances; i; i = i->next)
-		stats_merge_hist(buckets, aoe_export_hist(i->aoe, kind));
+	sum_instances(e, aoe_export_hist, kind, buckets, WHERRY_HIST_BUCKET_COUNT);
 }
 
 static void export_free(struct ctl_export *e)

@@ -33,6 +33,8 @@ struct ctl_instance {
 	uint8_t slot;
 	bool advertise;
 	struct ctl_instance *previous; /* to be retired once this one is in place */
+	struct aoe_export *replaced;   /* what the worker found in its place, NULL: nothing */
+	bool inherited;                /* the one that replaced it has taken its counts over */
 	struct ctl_reply reply;        /* who waits for that */
 	/* Adding may still be on its way when removing begins: each has its own. */
 	struct ctl_waiter add_waiter, remove_waiter;

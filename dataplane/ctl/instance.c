@@ -48,9 +48,10 @@ static void keep_history(struct ctl_export *e, const struct aoe_export *aoe)
 		e->history = calloc(1, sizeof *e->history);
 	if (!e->history)
 		return;
-	stats_merge_last(WHERRY_SCOPE_EXPORT, e->history->stats, aoe_export_stats(aoe));
+	stats_add(e->history->stats, aoe_export_stats(aoe), WHERRY_EXPORT_STAT_COUNT);
+	stats_clear_gauges(WHERRY_SCOPE_EXPORT, e->history->stats);
 	for (unsigned kind = 0; kind < AOE_HIST_COUNT; kind++)
-		stats_merge_hist(e->history->hist[kind], aoe_export_hist(aoe, kind));
+		stats_add(e->history->hist[kind], aoe_export_hist(aoe, kind), WHERRY_HIST_BUCKET_COUNT);
 }
 
 static bool instance_idle(struct ctl_drain *drain)
@@ -66,7 +67,7 @@ static void instance_drained(struct ctl_drain *drain)
 	while (*at != instance)
 		at = &(*at)->next;
 	*at = instance->next;
-	if (!e->removed)
+	if (!e->removed && !instance->inherited)
 		keep_history(e, instance->aoe);
 	ctl_instance_destroy(instance);
 	ctl_export_destroy_when_unused(e);
@@ -125,7 +126,7 @@ void ctl_instance_go_away(struct ctl_instance *instance)
 static void add_run(struct worker *worker, struct job *job)
 {
 	struct ctl_instance *instance = CTL_CONTAINER_OF(job, struct ctl_instance, add_job);
-	(void)aoe_export_add(worker->aoe, instance->aoe, instance->advertise, worker->now_ns);
+	instance->replaced = aoe_export_add(worker->aoe, instance->aoe, instance->advertise, worker->now_ns);
 }
 
 static void add_finished(struct job *job)
@@ -133,6 +134,8 @@ static void add_finished(struct job *job)
 	struct ctl_instance *instance = CTL_CONTAINER_OF(job, struct ctl_instance, add_job);
 	struct ctl_instance *previous = instance->previous;
 	instance->previous = NULL;
+	for (struct ctl_instance *i = instance->next; i && instance->replaced; i = i->next)
+		i->inherited |= i->aoe == instance->replaced;
 	if (previous)
 		instance_remove(previous); /* finds itself replaced when it was on the same worker */
 	ctl_reply_ok(instance->reply);

@@ -10,32 +10,27 @@ void stats_copy(uint64_t *to, const uint64_t *from, unsigned count)
 		to[i] = stats_read(from, i);
 }
 
-static void merge(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values, bool gauges)
+void stats_add(uint64_t *to, const uint64_t *from, unsigned count)
 {
-	const struct wherry_stat_scope_desc *desc = wherry_stat_scope_desc(scope);
-	for (unsigned i = 0; i < desc->stat_count; i++) {
-		uint64_t value = stats_read(values, i);
-		if (desc->stats[i].kind == 'C')
-			sum[i] += value;
-		else if (gauges && value > sum[i])
-			sum[i] = value;
+	for (unsigned i = 0; i < count; i++)
+		to[i] += stats_read(from, i);
+}
+
+void stats_max(uint64_t *to, const uint64_t *from, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t value = stats_read(from, i);
+		if (value > to[i])
+			to[i] = value;
 	}
 }
 
-void stats_merge(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values)
+void stats_clear_gauges(enum wherry_stat_scope scope, uint64_t *values)
 {
-	merge(scope, sum, values, true);
-}
-
-void stats_merge_last(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values)
-{
-	merge(scope, sum, values, false);
-}
-
-void stats_merge_hist(uint64_t sum[WHERRY_HIST_BUCKET_COUNT], const uint64_t buckets[WHERRY_HIST_BUCKET_COUNT])
-{
-	for (unsigned i = 0; i < WHERRY_HIST_BUCKET_COUNT; i++)
-		sum[i] += stats_read(buckets, i);
+	const struct wherry_stat_scope_desc *desc = wherry_stat_scope_desc(scope);
+	for (unsigned i = 0; i < desc->stat_count; i++)
+		if (desc->stats[i].kind == 'G')
+			values[i] = 0;
 }
 
 bool stats_trim_hist(const uint64_t buckets[WHERRY_HIST_BUCKET_COUNT], struct wherry_ctl_hist_item *item)

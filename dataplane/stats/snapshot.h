@@ -20,15 +20,12 @@ static inline uint64_t stats_read(const uint64_t *values, unsigned index)
 /* Copy count values. */
 void stats_copy(uint64_t *to, const uint64_t *from, unsigned count);
 
-/*
- * Add an object's values to a sum over objects of one scope that stand for the
- * same thing: counters are added, gauges take the larger.
- */
-void stats_merge(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values);
-/* The same for what an object leaves behind when it goes: its gauges no longer count. */
-void stats_merge_last(enum wherry_stat_scope scope, uint64_t *sum, const uint64_t *values);
+/* to[i] += from[i]. */
+void stats_add(uint64_t *to, const uint64_t *from, unsigned count);
+/* to[i] = the larger of the two. */
+void stats_max(uint64_t *to, const uint64_t *from, unsigned count);
+/* Set the gauges of a scope to 0: of an object that is gone. */
+void stats_clear_gauges(enum wherry_stat_scope scope, uint64_t *values);
 
-/* Add the buckets of a histogram to a sum. */
-void stats_merge_hist(uint64_t sum[WHERRY_HIST_BUCKET_COUNT], const uint64_t buckets[WHERRY_HIST_BUCKET_COUNT]);
 /* Fill first_bucket and values of a message: leading and trailing empty buckets are left out.  False when all are. */
 bool stats_trim_hist(const uint64_t buckets[WHERRY_HIST_BUCKET_COUNT], struct wherry_ctl_hist_item *item);
