@@ -92,6 +92,7 @@ static int create_parts(struct worker *worker, unsigned count, const struct idle
 		.client_stats = env_client_stats,
 		.ports = aoe_ports,
 		.lcore_stats = worker->stats,
+		.now_ns = &worker->now_ns,
 	};
 	worker->aoe = aoe_lcore_create(&env, WORKER_REQUEST_COUNT);
 	if (!worker->priv->clients || !worker->engine || !worker->bounce || !worker->aoe)
@@ -133,22 +134,31 @@ int workers_create(const struct idle_policy *idle, char *error, size_t error_byt
 	return rc;
 }
 
+uint32_t workers_packets_each(unsigned count)
+{
+	uint32_t handoff = count > 8 ? HANDOFF_RING_FRAMES_MANY : HANDOFF_RING_FRAMES;
+	return WORKER_REQUEST_COUNT + TX_LANE_PACKETS + (count > 1 ? handoff : 0);
+}
+
 void workers_describe(struct port_workers *out)
 {
 	memset(out, 0, sizeof *out);
 	out->count = created_count;
 	for (unsigned i = 0; i < created_count; i++)
 		out->numa_node[i] = workers[i].numa_node;
-	unsigned handoff = created_count > 1 ? (created_count > 8 ? HANDOFF_RING_FRAMES_MANY : HANDOFF_RING_FRAMES) : 0;
-	out->packets_each = WORKER_REQUEST_COUNT + TX_LANE_PACKETS + handoff;
+	out->packets_each = workers_packets_each(created_count);
 }
 
 /* ------------------------------------------------------- ports to workers */
 static void assign_port(unsigned port)
 {
-	memcpy(aoe_ports[port].mac, port_mac(port), 6);
-	aoe_ports[port].mtu = port_mtu(port);
-	aoe_ports[port].present = true;
+	const uint16_t *vlans;
+	struct aoe_port *view = &aoe_ports[port];
+	memcpy(view->mac, port_mac(port), 6);
+	view->mtu = port_mtu(port);
+	view->vlan_count = (uint8_t)port_vlans(port, &vlans);
+	memcpy(view->vlans, vlans, view->vlan_count * sizeof *vlans);
+	view->present = true;
 	rx_set_filter(port);
 	for (unsigned q = 0; q < port_rx_queue_count(port); q++) {
 		struct worker_private *priv = workers[q % created_count].priv;

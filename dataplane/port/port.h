@@ -53,6 +53,9 @@ int port_open_all(const struct port_config *configs, unsigned count, const struc
  */
 unsigned port_close_all(char *leaks, size_t leaks_bytes);
 
+/* port_close_all leaves something behind unless CAP_NET_ADMIN is effective then. */
+bool port_close_needs_net_admin(void);
+
 unsigned port_count(void);
 /* Index of the port with this name, -1 when there is none. */
 int port_index_by_name(const char *name);
@@ -77,8 +80,8 @@ void port_poll(void);
 
 const uint8_t *port_mac(unsigned index); /* 6 bytes */
 uint16_t port_mtu(unsigned index);
-/* The port serves this VLAN id; 0 (untagged) always. */
-bool port_has_vlan(unsigned index, uint16_t vlan);
+/* The VLANs that it serves beside untagged frames.  Returns how many. */
+unsigned port_vlans(unsigned index, const uint16_t **vlans);
 unsigned port_rx_queue_count(unsigned index);
 unsigned port_tx_queue_count(unsigned index);
 
