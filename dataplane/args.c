@@ -228,7 +228,7 @@ static int parse_user(const char *text, struct args *args, char *error, size_t e
 static int copy_text(const char *option, const char *text, char *to, size_t to_bytes, char *error, size_t error_bytes)
 {
 	if (*text && strlen(text) < to_bytes) {
-		strcpy(to, text);
+		memcpy(to, text, strlen(text) + 1);
 		return 0;
 	}
 	snprintf(error, error_bytes, "--%s needs 1 to %zu bytes", option, to_bytes - 1);

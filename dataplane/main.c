@@ -2,7 +2,7 @@
 /*
  * wherry-dataplane: wiring, and the order of start and end.
  *
- *   arguments, EAL, workers, ports, loops, control socket, privileges, service,
+ *   arguments, EAL, workers, ports, control socket, loops, privileges, service,
  *   gate closed and I/O finished, loops ended, volumes and exports destroyed,
  *   workers destroyed, ports closed, buffers counted.
  *
@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <rte_eal.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,10 @@ static void log_ports(void)
 		struct wherry_ctl_port_item item;
 		port_item(i, &item);
 		const uint8_t *mac = item.mac.mac[0].b;
+		if (port_removed(i)) {
+			LOG_ERROR("port %s (%s) is %s", item.name, item.device, item.detail);
+			continue;
+		}
 		LOG_INFO(
 			"port %s: %s by %s, %02x:%02x:%02x:%02x:%02x:%02x, MTU %u, link %s, %u receive and %u transmit "
 			"queues",
@@ -166,6 +171,17 @@ static int open_ports(const struct args *args)
 		log_ports();
 	}
 	return rc;
+}
+
+static int open_control(const struct args *args)
+{
+	ctl_server_set_facts(&(struct ctl_server_facts){
+		.hugepages = rte_eal_has_hugepages() != 0,
+		.owner_set = args->has_user,
+		.owner_uid = args->uid,
+		.owner_gid = args->gid,
+	});
+	return ctl_server_open(args->socket, error_text, sizeof error_text);
 }
 
 static int drop_privileges(const struct args *args)
@@ -189,29 +205,29 @@ static void install_signals(void)
 }
 
 /* -------------------------------------------------------------------- runs */
-/* Ports and workers are there: serve until told to stop. */
+/* Everything is there: serve until told to stop. */
 static enum exit_status serve(const struct args *args)
 {
 	if (workers_start(error_text, sizeof error_text))
 		return STATUS_FAILED;
-	phase_done("workers");
-	if (ctl_server_open(args->socket, error_text, sizeof error_text))
-		return STATUS_FAILED;
 	install_signals();
-	enum exit_status status = STATUS_FAILED;
-	if (drop_privileges(args) == 0) {
-		phase_done("control socket and privileges");
-		LOG_INFO("wherry-dataplane " WHERRY_VERSION " ready at %s", args->socket);
-		status = ctl_server_run() == 0 ? STATUS_OK : STATUS_FAILED;
-		if (status == STATUS_FAILED)
-			snprintf(error_text, sizeof error_text, "the control server ended by itself");
-		phase_start_us = now_us();
-	}
-	uint32_t unfinished = workers_drain(DRAIN_TIMEOUT_MS);
-	if (unfinished)
-		LOG_ERROR("stopping with %u requests still under way after %u ms", unfinished, DRAIN_TIMEOUT_MS);
-	phase_done("finishing I/O");
-	return status;
+	phase_done("workers");
+	if (drop_privileges(args))
+		return STATUS_FAILED;
+	LOG_INFO("wherry-dataplane " WHERRY_VERSION " ready at %s", args->socket);
+	int rc = ctl_server_run();
+	if (rc == 0)
+		return STATUS_OK;
+	snprintf(error_text, sizeof error_text, "the control server ended by itself: %s", strerror(-rc));
+	return STATUS_FAILED;
+}
+
+/* What the kernel still does into our buffers forbids to take anything apart: only the end of the process is safe. */
+_Noreturn static void give_up(uint32_t unfinished)
+{
+	LOG_ERROR("%u requests were still under way %u ms after the stop: ending without them", unfinished,
+		  DRAIN_TIMEOUT_MS);
+	_exit(STATUS_FAILED);
 }
 
 static enum exit_status run_ports(const struct args *args)
@@ -219,9 +235,18 @@ static enum exit_status run_ports(const struct args *args)
 	if (open_ports(args))
 		return STATUS_FAILED;
 	phase_done("ports");
+	if (open_control(args))
+		return STATUS_FAILED;
+	phase_done("control socket");
 	enum exit_status status = serve(args);
+	phase_start_us = now_us();
+	uint32_t unfinished = workers_drain(DRAIN_TIMEOUT_MS);
+	if (unfinished)
+		give_up(unfinished);
+	phase_done("finishing I/O");
 	workers_stop();
 	ctl_server_close();
+	phase_done("ending loops");
 	return status;
 }
 

@@ -302,11 +302,11 @@ int ethdev_start(struct port *port, char *error, size_t error_bytes)
 
 void ethdev_close(struct port *port)
 {
-	if (!port->has_ethdev)
+	/* One that never started is left to the end of the process: the drivers' close takes a start for granted. */
+	if (!port->started)
 		return;
 	rte_eth_dev_callback_unregister(port->ethdev_id, RTE_ETH_EVENT_INTR_RMV, on_removed, NULL);
-	if (port->started)
-		rte_eth_dev_stop(port->ethdev_id);
+	rte_eth_dev_stop(port->ethdev_id);
 	rte_eth_dev_close(port->ethdev_id);
 	port->started = port->has_ethdev = false;
 }

@@ -127,7 +127,8 @@ void port_count_tx_dropped(unsigned index, unsigned queue, unsigned count)
 
 struct pkt *port_pkt_alloc(unsigned index)
 {
-	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(ports[index].mempool);
+	struct rte_mempool *mempool = ports[index].mempool;
+	struct rte_mbuf *mbuf = mempool ? rte_pktmbuf_alloc(mempool) : NULL; /* none: the port never opened */
 	if (unlikely(!mbuf))
 		return NULL;
 	struct pkt *pkt = pool_pkt(mbuf);

@@ -185,6 +185,8 @@ static bool read_links(void)
 		struct port *port = &ports[i];
 		struct iface_info info;
 		struct rte_eth_link link;
+		if (port_removed(i))
+			continue;
 		if (port->ifindex && iface_get(port->device.target, &info) == 0) {
 			port->link_up = info.running;
 			port->link_mbps = info.running ? iface_speed_mbps(port->device.target) : 0;

@@ -14,14 +14,14 @@
 
 struct port ports[WHERRY_PORT_COUNT_MAX];
 unsigned ports_open_count;
-static struct pool pools[WHERRY_PORT_COUNT_MAX];
+static struct pool pools[2 * WHERRY_PORT_COUNT_MAX]; /* each port may have tried two */
 static unsigned pool_count;
 
 void port_note(struct port *port, const char *format, ...)
 {
 	size_t len = strlen(port->detail);
 	if (len && len + 2 < sizeof port->detail) {
-		strcpy(port->detail + len, "; ");
+		memcpy(port->detail + len, "; ", 3);
 		len += 2;
 	}
 	va_list args;
@@ -117,18 +117,13 @@ static int try_xdp(struct port *port, const struct port_workers *workers, char *
 	return start_port(port, workers, error, error_bytes);
 }
 
-/*
- * The kernel or the driver cannot: serve the same interface by AF_PACKET.  The
- * failed device is left as it is when it never started, because its driver's
- * close assumes that it did.
- */
+/* The kernel or the driver cannot: serve the same interface by AF_PACKET. */
 static int fall_back(struct port *port, const char *reason, char *error, size_t error_bytes)
 {
-	if (port->started)
-		ethdev_close(port);
-	if (port->pool && !port->has_ethdev)
-		pool_destroy(port->pool);
+	ethdev_close(port);
 	port->has_ethdev = false;
+	if (port->pool)
+		pool_destroy(port->pool);
 	port->pool = NULL;
 	port->mempool = NULL;
 	port->detail[0] = '\0';
@@ -176,50 +171,60 @@ static void note_queues(struct port *port, const struct port_workers *workers)
 			  workers->count);
 }
 
-static int open_ports(unsigned count, const struct port_workers *workers, char *error, size_t error_bytes)
+/*
+ * A port that cannot be opened stays in the list, out of service, and says why:
+ * one missing NIC must not take the others down.
+ */
+static void fail_port(struct port *port, const char *reason)
 {
+	ethdev_close(port);
+	if (port->pool && port->has_ethdev)
+		port->pool->driver_keeps = true; /* what its queues may have taken before the failure */
+	port->has_ethdev = false;
+	port->rx_queue_count = port->tx_queue_count = 0;
+	port->ifindex = 0;
+	port->detail[0] = '\0';
+	port_note(port, "out of service: %s", reason);
+	atomic_store_explicit(&port->removed, true, memory_order_relaxed);
+}
+
+static void open_ports(unsigned count, const struct port_workers *workers)
+{
+	char reason[WHERRY_TEXT_BYTES_MAX + 1];
 	for (unsigned i = 0; i < count; i++) {
-		int rc = open_port(&ports[i], workers, error, error_bytes);
-		ports_open_count = i + 1;
-		if (rc)
-			return rc;
+		struct port *port = &ports[i];
+		reason[0] = '\0';
+		if (!port_removed(i) && open_port(port, workers, reason, sizeof reason))
+			fail_port(port, reason);
 	}
 	for (unsigned i = 0; i < count; i++) {
-		ports_open_count = i + 1; /* the one that an error is about */
-		int rc = ports[i].started ? 0 : start_port(&ports[i], workers, error, error_bytes);
-		if (rc)
-			return rc;
-		note_queues(&ports[i], workers);
-		note_far_workers(&ports[i], workers);
+		struct port *port = &ports[i];
+		reason[0] = '\0';
+		if (!port_removed(i) && !port->started && start_port(port, workers, reason, sizeof reason))
+			fail_port(port, reason);
+		if (port_removed(i))
+			continue;
+		note_queues(port, workers);
+		note_far_workers(port, workers);
 	}
-	return 0;
 }
 
 int port_open_all(const struct port_config *configs, unsigned count, const struct port_workers *workers, char *error,
 		  size_t error_bytes)
 {
-	char reason[WHERRY_TEXT_BYTES_MAX + 1] = "";
-	int rc = 0;
-	unsigned at = 0;
-	for (; rc == 0 && at < count; at++)
-		rc = prepare(&ports[at], &configs[at], reason, sizeof reason);
-	if (rc == 0) {
-		/* What the drivers say is in the error or the detail when it matters. */
-		drvlog_set_quiet(true);
-		rc = open_ports(count, workers, reason, sizeof reason);
-		drvlog_set_quiet(false);
-		at = ports_open_count;
+	for (unsigned i = 0; i < count; i++) {
+		char reason[WHERRY_TEXT_BYTES_MAX + 1] = "";
+		if (prepare(&ports[i], &configs[i], reason, sizeof reason))
+			fail_port(&ports[i], reason);
 	}
-	if (rc) {
-		snprintf(error, error_bytes, "port %s (%s): %s", configs[at - 1].name, configs[at - 1].device, reason);
-		char leaks[64];
-		ports_open_count = count;
-		port_close_all(leaks, sizeof leaks);
-		return rc;
-	}
-	rc = monitor_open(error, error_bytes);
+	ports_open_count = count;
+	/* What the drivers say is in the detail when it matters. */
+	drvlog_set_quiet(true);
+	open_ports(count, workers);
+	drvlog_set_quiet(false);
+	int rc = monitor_open(error, error_bytes);
 	if (rc)
-		port_close_all(error, 0);
+		port_close_all(NULL, 0);
 	return rc;
 }
 
@@ -287,8 +292,9 @@ void port_item(unsigned index, struct wherry_ctl_port_item *item)
 	item->rx_queues = (uint16_t)port->rx_queue_count;
 	item->tx_queues = (uint16_t)port->tx_queue_count;
 	item->numa_node = port->numa_node < 0 ? 0xffff : (uint16_t)port->numa_node;
-	snprintf(item->detail, sizeof item->detail, "%s%s%s", port_removed(index) ? "removed" : "",
-		 port_removed(index) && port->detail[0] ? "; " : "", port->detail);
+	bool has_vanished = port_removed(index) && port->has_ethdev;
+	snprintf(item->detail, sizeof item->detail, "%s%s%s", has_vanished ? "removed" : "",
+		 has_vanished && port->detail[0] ? "; " : "", port->detail);
 }
 
 /* What the driver counts; the last known values when it cannot tell any more. */

@@ -41,15 +41,18 @@ struct port_workers {
 /* ---- main lcore ---- */
 
 /*
- * Open and start all ports.  0, or -errno with a sentence in error that names
- * the port and the remedy; nothing stays open then.  Port i has index i.
+ * Open and start all ports; port i has index i.  One that cannot be opened stays
+ * in the list as removed, with the reason and the remedy in its detail, so that
+ * the others serve.  0, or -errno with a sentence in error; nothing stays open
+ * then.
  */
 int port_open_all(const struct port_config *configs, unsigned count, const struct port_workers *workers, char *error,
 		  size_t error_bytes);
 
 /*
  * Stop and close all ports; the workers have stopped.  Returns how many buffers
- * are missing from the pools (0: none leaked), with the pools named in leaks.
+ * are missing from the pools (0: none leaked), with the pools named in leaks
+ * (may be NULL).
  */
 unsigned port_close_all(char *leaks, size_t leaks_bytes);
 
@@ -87,7 +90,7 @@ unsigned port_tx_queue_count(unsigned index);
 
 /* ---- any thread, relaxed ---- */
 
-/* The device has vanished: its queues yield and take nothing any more. */
+/* The device has vanished, or never opened: its queues yield nothing, and what is sent is dropped. */
 bool port_removed(unsigned index);
 
 /* ---- the worker that owns the queue ---- */
