@@ -107,7 +107,7 @@ static void write_param(FILE *out, const struct cli_param *param)
 		if (param->letter)
 			(void)fprintf(out, "Fl %c , ", param->letter);
 		if (param->flags & CLI_OPTIONAL)
-			(void)fprintf(out, "Fl -%s Ns Oo Ns = Ns Ar %s Oc\n", param->name, value);
+			(void)fprintf(out, "Fl -%s Op Ar %s\n", param->name, value);
 		else
 			(void)fprintf(out, "Fl -%s%s%s\n", param->name, *value ? " Ar " : "", value);
 	}

@@ -92,10 +92,12 @@ static const struct cli_param lcore_idle_params[] = {
 	END,
 };
 static const struct cli_param stats_params[] = {
-	ARG_OPTIONAL("SCOPE", ENUM, NULL, "kind of object; left out: all", .choices = "port|lcore|export|volume"),
-	ARG_OPTIONAL("OBJECT", TEXT, NULL, "one object of the scope: a name, an lcore index or SHELF.SLOT",
+	ARG_OPTIONAL("SCOPE", ENUM, NULL, "kind of object; left out: all but client",
+		     .choices = "port|lcore|export|volume|client"),
+	ARG_OPTIONAL("OBJECT", TEXT, NULL,
+		     "one object of the scope: a name, an lcore index, SHELF.SLOT or a MAC address",
 		     .names = CLI_NAMES_OF_SCOPE),
-	OPT("watch", SECONDS, NULL, "show rates again and again, every SECONDS (default 1)", .letter = 'w',
+	OPT("watch", SECONDS, NULL, "show rates per second again and again, every SECONDS (default 1)", .letter = 'w',
 	    .flags = CLI_OPTIONAL, .min = 0, .max = 86400),
 	OPT("histogram", FLAG, NULL, "exports: latency percentiles and the histogram behind them"),
 	OPT("all", FLAG, NULL, "show counters that are zero, too", .letter = 'a'),
@@ -157,7 +159,7 @@ const struct cli_command cli_appliance_commands[] = {
 
 	{WORDS("client", "list"), .method = "client.list", .params = no_params, .columns = client_columns,
 	 .output = CLI_OUT_LIST, .summary = "List the clients that have been seen, with what they did",
-	 .examples = "client list"},
+	 .details = "For their rates per second see stats client --watch.", .examples = "client list"},
 
 	{WORDS("stats"), .method = "stats.get", .params = stats_params, .action = CLI_RUN_STATS,
 	 .summary = "Show counters, rates and latencies",
@@ -165,7 +167,8 @@ const struct cli_command cli_appliance_commands[] = {
 		    "busy each lcore was, and latency percentiles of the interval. On a terminal the "
 		    "screen is redrawn; otherwise each interval is a block of its own. JSON: an array with "
 		    "one object per scope, with --watch one line per interval and scope.",
-	 .examples = "stats export 1.0 --histogram\nstats --watch\nstats lcore --watch=5 --count 12"},
+	 .examples =
+		 "stats export 1.0 --histogram\nstats --watch\nstats lcore --watch 5 --count 12\nstats client --watch"},
 
 	{WORDS("capture"), .method = "capture.start", .params = capture_params, .action = CLI_RUN_CAPTURE,
 	 .summary = "Write frames of a port or a client to a pcapng file",
