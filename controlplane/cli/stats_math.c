@@ -6,16 +6,17 @@
 
 #include "cli/format.h"
 
-const json_t *stats_object_find(const json_t *reply, const char *name)
+json_t *stats_objects_by_name(const json_t *reply)
 {
 	const json_t *objects = json_object_get(reply, "objects");
+	json_t *by_name = json_object();
 	for (size_t i = 0; i < json_array_size(objects); i++) {
-		const json_t *object = json_array_get(objects, i);
-		const char *other = json_string_value(json_object_get(object, "object"));
-		if (other && !strcmp(other, name))
-			return object;
+		json_t *object = json_array_get(objects, i);
+		const char *name = json_string_value(json_object_get(object, "object"));
+		if (name)
+			json_object_set(by_name, name, object);
 	}
-	return NULL;
+	return by_name;
 }
 
 uint64_t stats_value(const json_t *object, const char *name)

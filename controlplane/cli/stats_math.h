@@ -17,8 +17,9 @@ struct stats_latency {
 	uint64_t buckets[WHERRY_HIST_BUCKET_COUNT];
 };
 
-/* The object of that name in a reply, or NULL. */
-const json_t *stats_object_find(const json_t *reply, const char *name);
+/* The objects of a reply by their names, as a JSON object owned by the caller: thousands of exports are looked up in
+ * it. */
+json_t *stats_objects_by_name(const json_t *reply);
 /* A value of an object by its name, 0 when it is missing. */
 uint64_t stats_value(const json_t *object, const char *name);
 /* Whether the counters between two states of an object only grew; false: the dataplane restarted in between. */

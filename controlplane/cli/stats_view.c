@@ -2,6 +2,7 @@
 /* Statistics on a stream. */
 #include "cli/stats_view.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,36 +160,32 @@ static void print_moved(FILE *out, const struct wherry_stat_scope_desc *scope, c
 	free(name);
 }
 
-void stats_print_rates(FILE *out, const struct wherry_stat_scope_desc *scope, const json_t *before, const json_t *after,
-		       bool all)
+/* The state of an object in the reply before; NULL: it is new. */
+static const json_t *state_before(const json_t *by_name, const json_t *object)
+{
+	const char *name = json_string_value(json_object_get(object, "object"));
+	return name ? json_object_get(by_name, name) : NULL;
+}
+
+static char *title_of(const struct wherry_stat_scope_desc *scope)
+{
+	char *title = strdup(scope->name);
+	for (char *at = title; at && *at; at++)
+		*at = (char)toupper((unsigned char)*at);
+	return title;
+}
+
+/* Header and a row for each object; objects that are none are left out.  Returns the number of rows. */
+static size_t fill_rates(const struct wherry_stat_scope_desc *scope, const json_t *by_name, const json_t *objects,
+			 double seconds, char **cells, size_t width)
 {
 	const struct view_column *view = view_of(scope);
-	const json_t *objects = json_object_get(after, "objects");
-	size_t width = 1, rows = 0, height = json_array_size(objects) + 1;
-	double seconds = stats_interval_s(before, after);
-	while (view[width - 1].title)
-		width++;
-	char **cells = calloc(height * width, sizeof(*cells));
-	bool *number = calloc(width, sizeof(*number));
-	if (!cells || !number) {
-		free(cells);
-		free(number);
-		return;
-	}
-	char title[16];
-	for (size_t i = 0; i < sizeof(title) && (i == 0 || title[i - 1]); i++)
-		title[i] =
-			(char)(scope->name[i] >= 'a' && scope->name[i] <= 'z' ? scope->name[i] - 32 : scope->name[i]);
-	cells[0] = strdup(title);
-	for (size_t c = 1; c < width; c++) {
+	size_t rows = 1;
+	cells[0] = title_of(scope);
+	for (size_t c = 1; c < width; c++)
 		cells[c] = strdup(view[c - 1].title);
-		number[c] = true;
-	}
-	rows = 1;
 	for (size_t i = 0; i < json_array_size(objects); i++) {
-		const json_t *object = json_array_get(objects, i);
-		const char *name = json_string_value(json_object_get(object, "object"));
-		const json_t *old = name ? stats_object_find(before, name) : NULL;
+		const json_t *object = json_array_get(objects, i), *old = state_before(by_name, object);
 		if (!json_is_object(object))
 			continue;
 		bool comparable = seconds > 0 && stats_is_continuous(old, object, scope);
@@ -197,18 +194,35 @@ void stats_print_rates(FILE *out, const struct wherry_stat_scope_desc *scope, co
 			cells[rows * width + c] = view_cell(&view[c - 1], old, object, seconds, comparable);
 		rows++;
 	}
-	cli_print_cells(out, cells, number, rows, width);
+	return rows;
+}
+
+void stats_print_rates(FILE *out, const struct wherry_stat_scope_desc *scope, const json_t *before, const json_t *after,
+		       bool all)
+{
+	const json_t *objects = json_object_get(after, "objects");
+	size_t width = 1, rows = 0, height = json_array_size(objects) + 1;
+	double seconds = stats_interval_s(before, after);
+	while (view_of(scope)[width - 1].title)
+		width++;
+	json_t *by_name = stats_objects_by_name(before);
+	char **cells = calloc(height * width, sizeof(*cells));
+	bool *number = calloc(width, sizeof(*number));
+	if (cells && number) {
+		memset(number + 1, true, width - 1); /* all but the names */
+		rows = fill_rates(scope, by_name, objects, seconds, cells, width);
+		cli_print_cells(out, cells, number, rows, width);
+	}
 	for (size_t i = 0; i < rows * width; i++)
 		free(cells[i]);
 	free(cells);
 	free(number);
 	for (size_t i = 0; seconds > 0 && i < json_array_size(objects); i++) {
-		const json_t *object = json_array_get(objects, i);
-		const char *name = json_string_value(json_object_get(object, "object"));
-		const json_t *old = name ? stats_object_find(before, name) : NULL;
+		const json_t *object = json_array_get(objects, i), *old = state_before(by_name, object);
 		if (stats_is_continuous(old, object, scope))
 			print_moved(out, scope, old, object, seconds, all);
 	}
+	json_decref(by_name);
 }
 
 static json_t *latency_json(const json_t *before, const json_t *after)
@@ -256,14 +270,14 @@ json_t *stats_rates_json(const struct wherry_stat_scope_desc *scope, const json_
 {
 	const json_t *objects = json_object_get(after, "objects");
 	double seconds = stats_interval_s(before, after);
-	json_t *list = json_array();
+	json_t *list = json_array(), *by_name = stats_objects_by_name(before);
 	for (size_t i = 0; i < json_array_size(objects); i++) {
 		const json_t *object = json_array_get(objects, i);
-		const char *name = json_string_value(json_object_get(object, "object"));
-		if (name)
-			json_array_append_new(
-				list, object_rates_json(scope, stats_object_find(before, name), object, seconds));
+		if (json_is_string(json_object_get(object, "object")))
+			json_array_append_new(list,
+					      object_rates_json(scope, state_before(by_name, object), object, seconds));
 	}
+	json_decref(by_name);
 	return json_pack("{s:I, s:f, s:s, s:o}", "time_us",
 			 (json_int_t)(cli_json_u64(json_object_get(after, "time_us")) & INT64_MAX), "interval_s",
 			 seconds, "scope", scope->name, "objects", list);
