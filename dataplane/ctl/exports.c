@@ -11,7 +11,7 @@
 #include "stats/snapshot.h"
 
 static struct idmap exports, addresses; /* by id, and by shelf and slot */
-static struct ctl_export *removed;      /* out of the registry, not yet destroyed */
+static LIST_HEAD(, ctl_export) removed; /* out of the registry, not yet destroyed */
 
 static uint64_t address_of(uint16_t shelf, uint8_t slot)
 {
@@ -249,10 +249,7 @@ void ctl_export_destroy_when_unused(struct ctl_export *e)
 {
 	if (!e->removed || e->instances)
 		return;
-	struct ctl_export **at = &removed;
-	while (*at != e)
-		at = &(*at)->next_removed;
-	*at = e->next_removed;
+	LIST_REMOVE(e, removed_link);
 	ctl_reply_ok(e->delete_reply);
 	free(e->history);
 	free(e);
@@ -275,8 +272,7 @@ static void export_remove(struct ctl_export *e, struct ctl_reply reply)
 	e->volume->export_count--;
 	e->removed = true;
 	e->delete_reply = reply;
-	e->next_removed = removed;
-	removed = e;
+	LIST_INSERT_HEAD(&removed, e, removed_link);
 	if (e->pending)
 		ctl_instance_destroy(e->pending);
 	e->pending = NULL;
@@ -388,9 +384,9 @@ void ctl_export_close(void)
 	for (unsigned i = 0; i < exports.place_count; i++)
 		if (ctl_export_at(i))
 			export_free(ctl_export_at(i));
-	while (removed) {
-		struct ctl_export *e = removed;
-		removed = e->next_removed;
+	while (!LIST_EMPTY(&removed)) {
+		struct ctl_export *e = LIST_FIRST(&removed);
+		LIST_REMOVE(e, removed_link);
 		export_free(e);
 	}
 	memset(&exports, 0, sizeof exports);

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "aoe/aoe.h"
 #include "ctl/connection.h"
@@ -55,7 +56,7 @@ struct ctl_export {
 	bool addressed;                     /* shelf.slot is its own: another export may take it during SYNC */
 	bool removed;                       /* out of the registry */
 	struct ctl_reply delete_reply;
-	struct ctl_export *next_removed;
+	LIST_ENTRY(ctl_export) removed_link;
 };
 
 struct ctl_export_history {

@@ -16,7 +16,7 @@
 
 static struct idmap volumes;
 static unsigned home_count[WHERRY_LCORE_COUNT_MAX]; /* volumes by worker, those on their way out included */
-static struct ctl_volume *removed;                  /* out of the registry, not yet destroyed */
+static LIST_HEAD(, ctl_volume) removed;             /* out of the registry, not yet destroyed */
 
 struct ctl_volume *ctl_volume_find(uint64_t id)
 {
@@ -207,10 +207,7 @@ static bool volume_idle(struct ctl_drain *drain)
 static void volume_drained(struct ctl_drain *drain)
 {
 	struct ctl_volume *v = CTL_CONTAINER_OF(drain, struct ctl_volume, drain);
-	struct ctl_volume **at = &removed;
-	while (*at != v)
-		at = &(*at)->next_removed;
-	*at = v->next_removed;
+	LIST_REMOVE(v, removed_link);
 	home_count[v->worker->index]--;
 	ctl_reply_ok(v->delete_reply);
 	volume_free(v);
@@ -249,8 +246,7 @@ static void volume_remove(struct ctl_volume *v, struct ctl_reply reply)
 	idmap_remove(&volumes, v->id);
 	v->removed = true;
 	v->delete_reply = reply;
-	v->next_removed = removed;
-	removed = v;
+	LIST_INSERT_HEAD(&removed, v, removed_link);
 	destroy_when_unused(v);
 }
 
@@ -290,9 +286,9 @@ void ctl_volume_close(void)
 	for (unsigned i = 0; i < volumes.place_count; i++)
 		if (ctl_volume_at(i))
 			volume_free(ctl_volume_at(i));
-	while (removed) {
-		struct ctl_volume *v = removed;
-		removed = v->next_removed;
+	while (!LIST_EMPTY(&removed)) {
+		struct ctl_volume *v = LIST_FIRST(&removed);
+		LIST_REMOVE(v, removed_link);
 		volume_free(v);
 	}
 	memset(&volumes, 0, sizeof volumes);

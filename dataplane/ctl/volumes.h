@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "backend/engine.h"
 #include "ctl/connection.h"
@@ -67,7 +68,7 @@ struct ctl_volume {
 
 	struct ctl_drain drain; /* of its destruction */
 	struct ctl_reply delete_reply;
-	struct ctl_volume *next_removed;
+	LIST_ENTRY(ctl_volume) removed_link;
 };
 
 void ctl_on_volume_put(struct ctl_request *request, const struct wherry_ctl_volume_put *m);

@@ -14,6 +14,7 @@
 
 #include "lcore/clients.h"
 #include "lcore/clock.h"
+#include "lcore/eth.h"
 #include "lcore/idle.h"
 #include "lcore/joblist.h"
 #include "lcore/worker.h"
