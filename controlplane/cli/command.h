@@ -49,7 +49,7 @@ enum cli_names {
 #define CLI_POSITIONAL 0x1u
 #define CLI_REQUIRED 0x2u
 #define CLI_MANY 0x4u     /* positional that takes all that is left; the key becomes an array */
-#define CLI_OPTIONAL 0x8u /* an option whose value may be left out (--watch, --watch=5) */
+#define CLI_OPTIONAL 0x8u /* an option whose value, a number, may be left out (--watch, --watch 5) */
 
 struct cli_param {
 	const char *name;    /* option name without dashes, or metavariable of a positional in capitals */

@@ -20,6 +20,7 @@ struct completion {
 	const char *positional;           /* the latest one */
 	const struct cli_param *awaiting; /* option whose value is the last word */
 	bool options_end;
+	bool after_optional; /* the word before was an option whose number may be left out */
 	cli_names_fn *names;
 	void *ctx;
 	FILE *out;
@@ -62,6 +63,8 @@ static enum cli_names names_of_scope(const char *scope)
 		return CLI_NAMES_AOE_EXPORT;
 	if (scope && !strcmp(scope, "port"))
 		return CLI_NAMES_PORT;
+	if (scope && !strcmp(scope, "client"))
+		return CLI_NAMES_CLIENT;
 	return CLI_NAMES_NONE;
 }
 
@@ -118,15 +121,19 @@ static void offer_words(const struct completion *c)
 /* Account for one whole word before the last. */
 static void pass_word(struct completion *c, const char *word)
 {
-	if (c->awaiting) {
+	bool number = word[0] >= '0' && word[0] <= '9';
+	if (c->awaiting || (c->after_optional && number)) {
 		c->awaiting = NULL;
+		c->after_optional = false;
 		return;
 	}
+	c->after_optional = false;
 	if (!c->options_end && word[0] == '-' && word[1]) {
 		bool is_long = word[1] == '-';
 		const struct cli_param *param = is_long ? cli_option_find(c->command, word + 2, strlen(word + 2))
 							: cli_option_by_letter(c->command, word[1]);
 		c->options_end = !strcmp(word, "--");
+		c->after_optional = param && param->flags & CLI_OPTIONAL;
 		if (param && cli_option_takes_value(param) && (is_long || !word[2]))
 			c->awaiting = param;
 		return;

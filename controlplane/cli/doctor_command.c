@@ -10,6 +10,7 @@
 #include "cli/run.h"
 
 #define STATE_DIR_DEFAULT "/var/lib/wherry"
+#define TIMEOUT_S 5.0 /* a daemon that hangs is a finding, not a reason to hang too */
 #define STATE_FREE_MIN_BYTES (32ull << 20)
 
 struct facts {
@@ -25,6 +26,10 @@ static json_t *ask(struct cli_run *run, const char *method)
 
 static void collect(struct cli_run *run, struct facts *facts)
 {
+	if (cli_connect(run))
+		return;
+	if (run->rpc.timeout_s > TIMEOUT_S)
+		run->rpc.timeout_s = TIMEOUT_S;
 	facts->status = ask(run, "daemon.status");
 	if (!facts->status)
 		return;

@@ -57,7 +57,7 @@ void cli_option_syntax(FILE *out, const struct cli_param *param)
 		(void)fprintf(out, "-%c, ", param->letter);
 	(void)fprintf(out, "--%s", param->name);
 	if (param->flags & CLI_OPTIONAL)
-		(void)fprintf(out, "[=%s]", value);
+		(void)fprintf(out, " [%s]", value);
 	else if (*value)
 		(void)fprintf(out, " %s", value);
 }

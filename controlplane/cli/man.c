@@ -107,7 +107,7 @@ static void write_param(FILE *out, const struct cli_param *param)
 		if (param->letter)
 			(void)fprintf(out, "Fl %c , ", param->letter);
 		if (param->flags & CLI_OPTIONAL)
-			(void)fprintf(out, "Fl -%s Ns Oo Ns = Ns Ar %s Oc\n", param->name, value);
+			(void)fprintf(out, "Fl -%s Op Ar %s\n", param->name, value);
 		else
 			(void)fprintf(out, "Fl -%s%s%s\n", param->name, *value ? " Ar " : "", value);
 	}
@@ -195,24 +195,20 @@ static void write_commands(FILE *out)
 void man_wherryctl(FILE *out)
 {
 	man_head(out, "WHERRYCTL", "1", "wherryctl", "control the wherry block-storage appliance");
-	(void)fputs(".Sh SYNOPSIS\n.Nm\n.Op Ar option ...\n.Ar command\n.Op Ar argument ...\n.Nm\n.Cm help\n.Op Ar "
-		    "command\n"
-		    ".Sh DESCRIPTION\n.Nm\n"
-		    "changes and shows the configuration and the state of the appliance by calls to\n.Xr wherryd 8 .\n"
-		    "Options may stand before, between and after the other words;\n.Fl -\nends them.\n"
-		    "A size takes K, M, G, T or P, which are powers of 1024.\n"
+	(void)fputs(".Sh SYNOPSIS\n.Nm\n.Op Ar option ...\n.Ar command\n.Op Ar argument ...\n.Nm\n"
+		    ".Cm help\n.Op Ar command\n.Sh DESCRIPTION\n.Nm\n"
+		    "changes and shows the configuration and the state of the appliance by calls to\n"
+		    ".Xr wherryd 8 .\nOptions may stand before, between and after the other words;\n.Fl -\n"
+		    "ends them.\nA size takes K, M, G, T or P, which are powers of 1024.\n"
 		    "Times are local, with their offset from UTC; set\n.Ev TZ\nto see them otherwise.\n"
 		    ".Pp\nThe options of every command are:\n",
 		    out);
 	write_params(out, cli_globals);
 	(void)fputs(".Sh COMMANDS\n", out);
 	write_commands(out);
-	(void)fputs(".Sh JSON OUTPUT\n"
-		    "With\n.Fl -json\nthe result of the RPC method is printed as it came, indented;\n"
-		    "what differs "
-		    "stands with the "
-		    "command.\n"
-		    "Keys are only ever added.\n"
+	(void)fputs(".Sh JSON OUTPUT\nWith\n.Fl -json\n"
+		    "the result of the RPC method is printed as it came, indented;\n"
+		    "what differs stands with the command.\nKeys are only ever added.\n"
 		    "Sizes are bytes, times are microseconds since 1970 in UTC.\n"
 		    "Commands that go on print one object per line.\n"
 		    "An error is one line on standard error:\n.Pp\n",
@@ -221,18 +217,16 @@ void man_wherryctl(FILE *out)
 		out, "",
 		"{\"error\": {\"exit\": 4, \"kind\": \"not_found\", \"message\": \"volume 'x' does not exist; ...\"}}");
 	(void)fputs(".Pp\nThe kinds are usage, no_daemon, not_found, conflict, unavailable and failed.\n"
-		    ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev WHERRY_SOCKET\nThe socket of\n.Xr wherryd 8 "
-		    ",\nunless\n.Fl "
-		    "-socket\nnames it.\n.It Ev SSH_CONNECTION\nTells\n.Ic doctor\nwhich network device must stay the "
-		    "kernel's.\n.El\n"
-		    ".Sh FILES\n.Bl -tag -width Ds\n.It Pa /run/wherry/wherryd.sock\nThe socket when nothing else is "
-		    "said.\n.El\n"
-		    ".Sh EXIT STATUS\n.Bl -tag -width Ds -compact\n"
-		    ".It 0\nDone.\n.It 1\nAn error; for\n.Ic doctor ,\na finding that is one.\n.It 2\nThe command line "
-		    "or its values "
-		    "are wrong.\n.It 3\n.Xr wherryd 8\ncannot be reached, or did not answer in time.\n.It 4\nThe "
-		    "object does not "
-		    "exist.\n.It 5\nThe object's state forbids it, for example the name is taken.\n.El\n"
-		    ".Sh SEE ALSO\n.Xr wherry 7 ,\n.Xr wherry-dataplane 8 ,\n.Xr wherryd 8\n",
+		    ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev WHERRY_SOCKET\nThe socket of\n"
+		    ".Xr wherryd 8 ,\nunless\n.Fl -socket\nnames it.\n.It Ev SSH_CONNECTION\nTells\n"
+		    ".Ic doctor\nwhich network device must stay the kernel's.\n.El\n.Sh FILES\n"
+		    ".Bl -tag -width Ds\n.It Pa /run/wherry/wherryd.sock\n"
+		    "The socket when nothing else is said.\n.El\n.Sh EXIT STATUS\n"
+		    ".Bl -tag -width Ds -compact\n.It 0\nDone.\n.It 1\nAn error; for\n.Ic doctor ,\n"
+		    "a finding that is one.\n.It 2\nThe command line or its values are wrong.\n.It 3\n"
+		    ".Xr wherryd 8\ncannot be reached, or did not answer in time.\n.It 4\n"
+		    "The object does not exist.\n.It 5\n"
+		    "The object's state forbids it, for example the name is taken.\n.El\n.Sh SEE ALSO\n"
+		    ".Xr wherry 7 ,\n.Xr wherry-dataplane 8 ,\n.Xr wherryd 8\n",
 		    out);
 }

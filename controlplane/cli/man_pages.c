@@ -7,36 +7,47 @@ const struct man_option man_wherryd_options[] = {
 	{"run-dir", "DIR", "Where the sockets are made. The default is /run/wherry."},
 	{"user", "NAME",
 	 "The user that the daemon and the dataplane run as once they hold what needs root. The default is wherry."},
-	{"group", "NAME", "Members of this group may use the socket. The default is the group of the user."},
+	{"group", "NAME", "Members of this group may use the socket, beside root and the user."},
 	{"dataplane", "PATH", "The program wherry-dataplane."},
 	{"allow-path", "PREFIX",
-	 "A directory or device whose files may back volumes. May be given more than once. Anything else is refused."},
-	{"config", "FILE", "Apply this YAML configuration once at the start, as wherryctl config apply does."},
-	{"eal-args", "STRING", "More arguments for DPDK's environment layer."},
+	 "A directory below which the files of volumes may lie. May be given more than once. "
+	 "The directory volumes of the state directory and block devices in /dev are always "
+	 "allowed; anything else is refused."},
+	{"config", "FILE",
+	 "Apply this YAML configuration once at the start, before anything is served, as wherryctl config apply does."},
+	{"eal-args", "STRING", "More arguments for DPDK's environment layer, separated by blanks."},
 	{"no-huge", NULL, "Let the dataplane run without huge pages: slower, but nothing has to be reserved."},
+	{"memory-mb", "N", "Memory of the dataplane in MiB. The default is what its ports need."},
 	{"stop-dataplane-on-exit", NULL,
-	 "Stop the dataplane when the daemon is told to end. Otherwise the dataplane goes on serving, and the next "
-	 "wherryd "
-	 "adopts it."},
-	{"log-level", "LEVEL", "Least severity that is logged: error, warning, info or debug."},
+	 "Stop the dataplane when the daemon is told to end. Otherwise the dataplane goes on "
+	 "serving, and the next wherryd adopts it."},
+	{"log-level", "LEVEL", "Least severity that is logged: error, warning, info (the default) or debug."},
 	{"version", NULL, "Print the version."},
 	{"help", NULL, "Print a summary of the options."},
 	{NULL, NULL, NULL},
 };
 
 const struct man_option man_dataplane_options[] = {
-	{"socket", "PATH", "Socket on which wherryd is awaited."},
-	{"port", "name=NAME,device=KIND:REST[,mtu=N][,vlans=ID;ID...]",
-	 "A network device to serve on. May be given more than once. The kinds are pci, af_xdp, af_packet, tap and "
-	 "memif."},
-	{"lcores", "LIST", "CPUs to run on, for example 2-5."},
-	{"main-lcore", "N", "The one of them that runs the control socket and serves no client."},
-	{"no-huge", NULL, "Run without huge pages."},
-	{"memory-mb", "N", "Memory for packet buffers, in MiB."},
+	{"socket", "PATH", "Control socket to listen on; wherryd connects to it."},
+	{"port", "name=NAME,device=DEVICE[,mtu=N][,vlans=ID;ID...]",
+	 "A network device to serve on. May be given more than once. The devices are "
+	 "pci:ADDRESS, a function bound to vfio-pci; af_xdp:INTERFACE and af_packet:INTERFACE, "
+	 "an interface of the kernel; tap:INTERFACE; and "
+	 "memif:SOCKET[,role=server|client][,id=N][,queues=N]. The MTU is 1500 unless given. "
+	 "Untagged frames are always served, VLANs when they are listed."},
+	{"lcores", "LIST",
+	 "CPUs to run on in the syntax of DPDK's environment layer, for example 2-5. One is the "
+	 "main lcore, the others are workers. The default is the first CPU and up to four more."},
+	{"main-lcore", "N",
+	 "The main lcore, which runs the control socket and serves no client. The default is the lowest."},
+	{"no-huge", NULL, "Run without huge pages. This is also done when not enough of them are free."},
+	{"memory-mb", "N", "Memory for packets in MiB. The default is what the ports need."},
 	{"user", "UID:GID", "Become this user once the ports are open."},
 	{"idle", "spin=N,pause=N,sleep_us=N",
-	 "What a worker does without work: first it spins, then it pauses, then it sleeps."},
-	{"eal", "ARGUMENT", "An argument for DPDK's environment layer. May be given more than once."},
+	 "Empty turns before a worker pauses between turns, then before it sleeps, and how long "
+	 "it sleeps, 0 for never."},
+	{"eal", "ARGUMENT", "One more argument for DPDK's environment layer. May be given more than once."},
+	{"log-level", "LEVEL", "Least severity that is logged."},
 	{"version", NULL, "Print the version."},
 	{"help", NULL, "Print a summary of the options."},
 	{NULL, NULL, NULL},
@@ -48,40 +59,33 @@ void man_wherryd(FILE *out)
 	(void)fputs(".Sh SYNOPSIS\n.Nm\n", out);
 	man_options_synopsis(out, man_wherryd_options);
 	(void)fputs(".Sh DESCRIPTION\n.Nm\n", out);
-	man_text(out, "owns the configuration and the durable state of the appliance, starts and supervises the "
-		      "dataplane, and "
-		      "answers wherryctl over JSON-RPC 2.0. It runs in the foreground and logs to standard error. It "
-		      "starts as "
-		      "root, opens what needs root, and goes on as an ordinary user; a small process stays root and "
-		      "opens backing "
-		      "files inside the allowed paths.");
+	man_text(out, "owns the configuration and the durable state of the appliance, starts and supervises "
+		      "the dataplane, and answers wherryctl over JSON-RPC 2.0. It runs in the foreground and "
+		      "logs to standard error. It starts as root, opens what needs root, and goes on as an "
+		      "ordinary user; a small process stays root and opens backing files inside the allowed "
+		      "paths.");
 	(void)fputs(".Pp\n", out);
-	man_text(out,
-		 "The dataplane may end at any time: it is started again, gets its whole configuration, and only then "
-		 "answers clients. The daemon may end at any time: the dataplane goes on serving, and the next daemon "
-		 "adopts it. Meanwhile requests that must be durable first, such as a client's reservation, fail and "
-		 "are to "
-		 "be retried.");
+	man_text(out, "The dataplane may end at any time: it is started again, gets its whole configuration, "
+		      "and only then answers clients. The daemon may end at any time: the dataplane goes on "
+		      "serving, and the next daemon adopts it. Meanwhile requests that must be durable "
+		      "first, such as a client's reservation, fail and are to be retried.");
 	(void)fputs(".Pp\nThe options are:\n", out);
 	man_options(out, man_wherryd_options);
 	(void)fputs(".Sh RPC\n", out);
-	man_text(out,
-		 "The socket takes one JSON-RPC 2.0 object per line and answers with one per line. The peer's "
-		 "credentials are "
-		 "checked: root, the daemon's user and members of its group may call. The method rpc.methods describes "
-		 "all "
-		 "methods with the schemas of their parameters and results. Unknown parameters are refused. Errors "
-		 "carry a "
-		 "message that names the object and the remedy, and data.kind: usage, not_found, conflict, failed or "
-		 "unavailable.");
-	(void)fputs(".Sh SIGNALS\n.Bl -tag -width Ds -compact\n.It Dv SIGTERM , Dv SIGINT\nEnd in order.\n.El\n.Sh "
-		    "FILES\n.Bl -tag "
-		    "-width Ds\n",
+	man_text(out, "The socket takes one JSON-RPC 2.0 object per line and answers with one per line. The "
+		      "peer's credentials are checked: root, the daemon's user and members of its group may "
+		      "call. The method rpc.methods describes all methods with the schemas of their "
+		      "parameters and results. Unknown parameters are refused. Errors carry a message that "
+		      "names the object and the remedy, and data.kind: usage, not_found, conflict, failed or "
+		      "unavailable.");
+	(void)fputs(".Sh SIGNALS\n.Bl -tag -width Ds -compact\n.It Dv SIGTERM , Dv SIGINT\nEnd in order.\n"
+		    ".El\n.Sh FILES\n.Bl -tag -width Ds\n",
 		    out);
 	(void)fputs(".It Pa /var/lib/wherry/state.db\nThe state, an SQLite database.\n"
 		    "A damaged one, or one of a newer version, is refused and left as it is.\n"
 		    ".It Pa /run/wherry/wherryd.sock\nThe RPC socket, mode 0660.\n"
-		    ".It Pa /etc/wherry/wherry.yaml\nThe usual place of a configuration for\n.Fl -config .\n.El\n",
+		    ".It Pa /etc/wherry/wherry.yaml\nThe usual place of a configuration for\n"
+		    ".Fl -config .\n.El\n",
 		    out);
 	(void)fputs(
 		".Sh EXIT STATUS\n.Ex -std\n.Sh SEE ALSO\n.Xr wherryctl 1 ,\n.Xr wherry 7 ,\n.Xr wherry-dataplane 8\n",
@@ -94,21 +98,21 @@ void man_dataplane(FILE *out)
 	(void)fputs(".Sh SYNOPSIS\n.Nm\n", out);
 	man_options_synopsis(out, man_dataplane_options);
 	(void)fputs(".Sh DESCRIPTION\n.Nm\n", out);
-	man_text(out, "polls network devices with DPDK and answers AoE clients. It is started by wherryd and holds no "
-		      "state of its "
-		      "own: until wherryd has sent the whole configuration, it answers no frame. It goes on serving "
-		      "while wherryd "
-		      "is away.");
+	man_text(out, "polls network devices with DPDK and answers AoE clients. It is started by wherryd and "
+		      "holds no state of its own: until wherryd has sent the whole configuration, it answers "
+		      "no frame. It goes on serving while wherryd is away.");
 	(void)fputs(".Pp\n", out);
-	man_text(out, "Each worker lcore runs to completion: it receives, works and sends without ever blocking. An "
-		      "export and its "
-		      "volume live on one worker. The main lcore waits for wherryd and serves no client.");
+	man_text(out, "Each worker lcore runs to completion: it receives, works and sends without ever "
+		      "blocking. An export and its volume live on one worker. The main lcore waits for "
+		      "wherryd and serves no client.");
 	(void)fputs(".Pp\nThe options are:\n", out);
 	man_options(out, man_dataplane_options);
-	(void)fputs(".Sh SIGNALS\n.Bl -tag -width Ds -compact\n.It Dv SIGTERM , Dv SIGINT\nFinish the requests under "
-		    "way, stop the "
-		    "ports and end.\n.El\n.Sh EXIT STATUS\n.Ex -std\n.Sh SEE ALSO\n.Xr wherryctl 1 ,\n.Xr wherry 7 "
-		    ",\n.Xr wherryd 8\n",
+	(void)fputs(".Sh SIGNALS\n.Bl -tag -width Ds -compact\n.It Dv SIGTERM , Dv SIGINT\n"
+		    "Finish the requests under way, stop the ports and end.\n.El\n.Sh EXIT STATUS\n"
+		    ".Bl -tag -width Ds -compact\n.It 0\nEnded as it was told to.\n.It 1\n"
+		    "Could not start, or failed.\n.It 2\nThe command line is wrong.\n.It 3\n"
+		    "Ended, but packet buffers were lost.\n.El\n.Sh SEE ALSO\n.Xr wherryctl 1 ,\n"
+		    ".Xr wherry 7 ,\n.Xr wherryd 8\n",
 		    out);
 }
 
@@ -116,17 +120,14 @@ void man_overview(FILE *out)
 {
 	man_head(out, "WHERRY", "7", "wherry", "a block-storage appliance");
 	(void)fputs(".Sh DESCRIPTION\n.Nm\n", out);
-	man_text(out, "serves volumes as disks to clients on the local Ethernet. A client may boot from one without a "
-		      "disk of its "
-		      "own. Two processes do the work: wherry-dataplane moves the data and wherryd decides; wherryctl "
-		      "is how a "
-		      "person or a script talks to wherryd.");
+	man_text(out, "serves volumes as disks to clients on the local Ethernet. A client may boot from one "
+		      "without a disk of its own. Two processes do the work: wherry-dataplane moves the data "
+		      "and wherryd decides; wherryctl is how a person or a script talks to wherryd.");
 	(void)fputs(".Ss Words\n.Bl -tag -width Ds\n", out);
 	static const struct man_option words[] = {
 		{"volume", NULL,
-		 "Blocks to read and write. The backend says where they are: ram, a file or block device, or null for "
-		 "tests. A "
-		 "volume can be grown in service and never shrinks."},
+		 "Blocks to read and write. The backend says where they are: ram, a file or block "
+		 "device, or null for tests. A volume can be grown in service and never shrinks."},
 		{"export", NULL, "A volume served by a protocol under an address; for AoE the address is SHELF.SLOT."},
 		{"port", NULL, "A network device that the dataplane receives from and sends to."},
 		{"lcore", NULL,
@@ -144,21 +145,22 @@ void man_overview(FILE *out)
 		man_text(out, word->help);
 	}
 	(void)fputs(".El\n.Ss What is promised\n", out);
-	man_text(out,
-		 "An acknowledged write is durable, unless the volume is set to write-back or is a ram volume. AoE "
-		 "clients "
-		 "never flush, so their writes are written through. Overlapping requests are carried out in the order "
-		 "of "
-		 "their arrival. Masks, reservations and config strings are durable before a client hears of them.");
+	man_text(out, "An acknowledged write is durable, unless the volume is set to write-back or is a ram "
+		      "volume. AoE clients never flush, so their writes are written through. Overlapping "
+		      "requests are carried out in the order of their arrival. Masks, reservations and "
+		      "config strings are durable before a client hears of them.");
 	(void)fputs(".Ss First steps\nLook at the machine, choose a port, make a volume and serve it:\n.Pp\n", out);
-	man_display(
-		out, "",
-		"wherryctl doctor\nwherryctl port add east af_xdp:eth1\n"
-		"wherryctl volume create disk0 --backend file --path /srv/wherry/disk0.img --size 100G --create-file\n"
-		"wherryctl export aoe create 1.0 disk0\nwherryctl stats --watch");
+	man_display(out, "",
+		    "wherryctl doctor\n"
+		    "wherryctl port add east af_xdp:eth1\n"
+		    "wherryctl volume create disk0 --backend file --path /srv/wherry/disk0.img --size 100G "
+		    "--create-file\n"
+		    "wherryctl export aoe create 1.0 disk0\n"
+		    "wherryctl stats --watch");
 	(void)fputs(".Pp\nOn a Linux client:\n.Pp\n", out);
 	man_display(out, "", "modprobe aoe\naoe-discover\nls /dev/etherd/e1.0");
-	(void)fputs(".Pp\nA whole configuration can be kept as a file: see\n.Ic config\nin\n.Xr wherryctl 1 .\n"
-		    ".Sh SEE ALSO\n.Xr wherryctl 1 ,\n.Xr wherry-dataplane 8 ,\n.Xr wherryd 8\n",
+	(void)fputs(".Pp\nA whole configuration can be kept as a file: see\n.Ic config\nin\n"
+		    ".Xr wherryctl 1 .\n.Sh SEE ALSO\n.Xr wherryctl 1 ,\n.Xr wherry-dataplane 8 ,\n"
+		    ".Xr wherryd 8\n",
 		    out);
 }

@@ -170,6 +170,9 @@ static int take_option(int argc, const char *const *argv, int *at, struct cli_in
 					param->help);
 		value = argv[(*at)++];
 	}
+	/* "--watch 5": a number is the value that may be left out; anything else is an argument. */
+	if (!value && param->flags & CLI_OPTIONAL && *at < argc && argv[*at][0] >= '0' && argv[*at][0] <= '9')
+		value = argv[(*at)++];
 	bool global = is_global(param);
 	if (!global && (json_object_get(to->locals, param->name)))
 		return cli_fail(error, FAIL_EXIT_USAGE, "--%s: given twice; give it once", param->name);

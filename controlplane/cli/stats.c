@@ -33,6 +33,42 @@ static void forget(json_t **replies)
 	}
 }
 
+/* Whether the client is the one asked for; all are when none is. */
+static bool is_wanted_client(const struct stats *s, const json_t *client)
+{
+	const char *mac = json_string_value(json_object_get(client, "mac"));
+	return mac && (!s->object || !strcasecmp(mac, json_string_value(s->object)));
+}
+
+/* Clients have a list of their own; it takes the shape of the statistics of the other scopes. */
+static int take_clients(struct stats *s)
+{
+	json_t *list;
+	int rc = cli_call(s->run, "client.list", NULL, &list);
+	if (rc)
+		return rc;
+	json_t *objects = json_array();
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *client = json_array_get(list, i);
+		if (!is_wanted_client(s, client))
+			continue;
+		/* One client may talk on several ports and VLANs: each is a line of its own. */
+		static const struct cli_column path = {"", "port|vlan", CLI_AS_TEXT};
+		char name[128];
+		char *where = cli_cell(&path, client, 0);
+		(void)snprintf(name, sizeof(name), "%.17s %.80s", json_string_value(json_object_get(client, "mac")),
+			       where);
+		free(where);
+		json_t *title = json_string(name);
+		json_array_append_new(
+			objects, json_pack("{s:o, s:O}", "object", title ? title : json_string("?"), "values", client));
+	}
+	json_decref(list);
+	s->after[WHERRY_SCOPE_CLIENT] =
+		json_pack("{s:I, s:o}", "time_us", (json_int_t)cli_now_us(), "objects", objects);
+	return 0;
+}
+
 /* Ask for every wanted scope into after. */
 static int take(struct stats *s)
 {
@@ -40,6 +76,12 @@ static int take(struct stats *s)
 	for (unsigned i = 0; i < WHERRY_SCOPE_COUNT; i++) {
 		if (!s->wanted[i])
 			continue;
+		if (i == WHERRY_SCOPE_CLIENT) {
+			int rc = take_clients(s);
+			if (rc)
+				return rc;
+			continue;
+		}
 		bool histograms = i == WHERRY_SCOPE_EXPORT && (s->histogram || s->watch);
 		json_t *params = json_pack("{s:s, s:O*, s:b}", "scope", wherry_stat_scope_desc(i)->name, "object",
 					   s->object, "histograms", histograms);

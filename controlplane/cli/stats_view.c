@@ -57,13 +57,22 @@ static const struct view_column volume_view[] = {
 	{NULL, NULL, 0, 0},
 };
 
+static const struct view_column client_view[] = {
+	{"READS/s", "read_ops", VIEW_RATE, 0},
+	{"WRITES/s", "write_ops", VIEW_RATE, 0},
+	{"BYTES IN/s", "bytes_in", VIEW_BYTES, 0},
+	{"BYTES OUT/s", "bytes_out", VIEW_BYTES, 0},
+	{"ERRORS/s", "errors", VIEW_RATE, 0},
+	{"DROPS/s", "drops", VIEW_RATE, 0},
+	{NULL, NULL, 0, 0},
+};
+
 static const struct view_column *view_of(const struct wherry_stat_scope_desc *scope)
 {
 	static const struct view_column *const views[WHERRY_SCOPE_COUNT] = {
-		[WHERRY_SCOPE_PORT] = port_view,
-		[WHERRY_SCOPE_LCORE] = lcore_view,
-		[WHERRY_SCOPE_EXPORT] = export_view,
-		[WHERRY_SCOPE_VOLUME] = volume_view,
+		[WHERRY_SCOPE_PORT] = port_view,     [WHERRY_SCOPE_LCORE] = lcore_view,
+		[WHERRY_SCOPE_EXPORT] = export_view, [WHERRY_SCOPE_VOLUME] = volume_view,
+		[WHERRY_SCOPE_CLIENT] = client_view,
 	};
 	static const struct view_column none[] = {{NULL, NULL, 0, 0}};
 	/* By name: each file that includes the list has its own copy of the descriptions. */

@@ -92,10 +92,12 @@ static const struct cli_param lcore_idle_params[] = {
 	END,
 };
 static const struct cli_param stats_params[] = {
-	ARG_OPTIONAL("SCOPE", ENUM, NULL, "kind of object; left out: all", .choices = "port|lcore|export|volume"),
-	ARG_OPTIONAL("OBJECT", TEXT, NULL, "one object of the scope: a name, an lcore index or SHELF.SLOT",
+	ARG_OPTIONAL("SCOPE", ENUM, NULL, "kind of object; left out: all but client",
+		     .choices = "port|lcore|export|volume|client"),
+	ARG_OPTIONAL("OBJECT", TEXT, NULL,
+		     "one object of the scope: a name, an lcore index, SHELF.SLOT or a MAC address",
 		     .names = CLI_NAMES_OF_SCOPE),
-	OPT("watch", SECONDS, NULL, "show rates again and again, every SECONDS (default 1)", .letter = 'w',
+	OPT("watch", SECONDS, NULL, "show rates per second again and again, every SECONDS (default 1)", .letter = 'w',
 	    .flags = CLI_OPTIONAL, .min = 0, .max = 86400),
 	OPT("histogram", FLAG, NULL, "exports: latency percentiles and the histogram behind them"),
 	OPT("all", FLAG, NULL, "show counters that are zero, too", .letter = 'a'),
@@ -123,8 +125,8 @@ static const struct cli_param events_params[] = {
 const struct cli_command cli_appliance_commands[] = {
 	{WORDS("port", "add"), .method = "port.add", .params = port_add_params, .done = "port {name}: added, {device}",
 	 .summary = "Serve on a network device",
-	 .details = "The dataplane restarts with the new set of ports; clients see a pause of under a second. Run "
-		    "doctor first for a pci device.",
+	 .details = "The dataplane restarts with the new set of ports; clients see a pause of under a "
+		    "second. Run doctor first for a pci device.",
 	 .examples = "port add east pci:0000:01:00.0 --mtu 9000\nport add lab af_xdp:eth1\n"
 		     "port add san af_packet:eth2 --vlans 20,30"},
 	{WORDS("port", "remove"), .method = "port.remove", .params = port_name_only, .done = "port {name}: removed",
@@ -150,28 +152,29 @@ const struct cli_command cli_appliance_commands[] = {
 	 .examples = "lcore set 2-5 --main 2"},
 	{WORDS("lcore", "idle"), .method = "lcore.idle", .params = lcore_idle_params, .done = "idle policy: set",
 	 .summary = "Choose what an lcore does when there is no work",
-	 .details = "First it spins, then it pauses the CPU between turns, then it sleeps. Sleeping saves power and "
-		    "costs the first request after a quiet time its length.",
+	 .details = "First it spins, then it pauses the CPU between turns, then it sleeps. Sleeping saves "
+		    "power and costs the first request after a quiet time its length.",
 	 .examples = "lcore idle --spin-turns 10000 --pause-turns 10000 --sleep-us 0\n"
 		     "lcore idle --spin-turns 100 --pause-turns 1000 --sleep-us 50"},
 
 	{WORDS("client", "list"), .method = "client.list", .params = no_params, .columns = client_columns,
 	 .output = CLI_OUT_LIST, .summary = "List the clients that have been seen, with what they did",
-	 .examples = "client list"},
+	 .details = "For their rates per second see stats client --watch.", .examples = "client list"},
 
 	{WORDS("stats"), .method = "stats.get", .params = stats_params, .action = CLI_RUN_STATS,
 	 .summary = "Show counters, rates and latencies",
-	 .details = "Without --watch: totals since the dataplane started. With it: rates per second, how busy each "
-		    "lcore was, and latency percentiles of the interval. On a terminal the screen is redrawn; "
-		    "otherwise each interval is a block of its own. JSON: an array with one object per scope, with "
-		    "--watch one line "
-		    "per interval and scope.",
-	 .examples = "stats export 1.0 --histogram\nstats --watch\nstats lcore --watch=5 --count 12"},
+	 .details = "Without --watch: totals since the dataplane started. With it: rates per second, how "
+		    "busy each lcore was, and latency percentiles of the interval. On a terminal the "
+		    "screen is redrawn; otherwise each interval is a block of its own. JSON: an array with "
+		    "one object per scope, with --watch one line per interval and scope.",
+	 .examples =
+		 "stats export 1.0 --histogram\nstats --watch\nstats lcore --watch 5 --count 12\nstats client --watch"},
 
 	{WORDS("capture"), .method = "capture.start", .params = capture_params, .action = CLI_RUN_CAPTURE,
 	 .summary = "Write frames of a port or a client to a pcapng file",
-	 .details = "Progress goes to standard error. Ctrl-C ends the capture, and the file is whole. The frames hold "
-		    "what clients read and write: keep the file safe (it is created with mode 0600).",
+	 .details = "Progress goes to standard error. Ctrl-C ends the capture, and the file is whole. The "
+		    "frames hold what clients read and write: keep the file safe (it is created with mode "
+		    "0600).",
 	 .examples = "capture --port east --seconds 10 -w east.pcapng\n"
 		     "capture --client 52:54:00:12:34:56 -w - | tshark -r -"},
 

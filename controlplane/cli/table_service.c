@@ -66,13 +66,14 @@ const struct cli_command cli_service_commands[] = {
 	 .examples = "config export\nconfig export -f fleet.yaml"},
 	{WORDS("config", "diff"), .method = "config.diff", .params = config_diff_params, .action = CLI_RUN_CONFIG_DIFF,
 	 .summary = "Show what applying a configuration would change",
-	 .details = "A line starts with + (create), ~ (change) or - (delete). What the file does not name would be "
-		    "deleted. Exit status 0 whether or not there are differences; with --json the array changes says.",
+	 .details = "A line starts with + (create), ~ (change) or - (delete). What the file does not name "
+		    "would be deleted. Exit status 0 whether or not there are differences; with --json the "
+		    "array changes says.",
 	 .examples = "config diff -f fleet.yaml"},
 	{WORDS("config", "apply"), .method = "config.apply", .params = config_apply_params,
 	 .action = CLI_RUN_CONFIG_APPLY, .summary = "Make the configuration equal to a YAML file, all of it or nothing",
-	 .details = "What the file does not name is deleted; backing files are never erased. Look at config diff "
-		    "first.",
+	 .details = "What the file does not name is deleted; backing files are never erased. Look at "
+		    "config diff first.",
 	 .examples = "config apply -f fleet.yaml --dry-run\nconfig apply -f fleet.yaml"},
 
 	{WORDS("daemon", "status"), .method = "daemon.status", .params = no_params, .columns = status_fields,
@@ -88,8 +89,9 @@ const struct cli_command cli_service_commands[] = {
 
 	{WORDS("doctor"), .params = doctor_params, .action = CLI_RUN_DOCTOR,
 	 .summary = "Check the machine and the appliance, and say how to mend what is wrong",
-	 .details = "Works without wherryd too, and then checks the machine only. Each line is ok, warning or error, "
-		    "with the object and a remedy. Exit status 0 when there is no error, 1 otherwise.",
+	 .details = "Works without wherryd too, and then checks the machine only. Each line is ok, warning "
+		    "or error, with the object and a remedy. Exit status 0 when there is no error, 1 "
+		    "otherwise.",
 	 .examples = "doctor\n--json doctor"},
 
 	{WORDS("rpc", "call"), .params = rpc_call_params, .action = CLI_RUN_RPC_CALL,

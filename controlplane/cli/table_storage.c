@@ -161,15 +161,17 @@ static const struct cli_param config_string_set_params[] = {
 const struct cli_command cli_storage_commands[] = {
 	{WORDS("volume", "create"), .method = "volume.create", .params = volume_create_params,
 	 .done = "volume {name}: created, {size_bytes:size} {backend}", .summary = "Create a volume",
-	 .details = "A ram volume keeps its content while the dataplane restarts, not over a power failure. A file "
-		    "volume opens an existing file or block device, or makes the file with --create-file.",
+	 .details = "A ram volume keeps its content while the dataplane restarts, not over a power "
+		    "failure. A file volume opens an existing file or block device, or makes the file with "
+		    "--create-file.",
 	 .examples = "volume create scratch --backend ram --size 4G\n"
-		     "volume create disk0 --backend file --path /srv/wherry/disk0.img --size 100G --create-file\n"
+		     "volume create disk0 --backend file --path /srv/wherry/disk0.img --size 100G "
+		     "--create-file\n"
 		     "volume create fast --backend file --path /dev/nvme0n1"},
 	{WORDS("volume", "grow"), .method = "volume.grow", .params = volume_grow_params,
 	 .done = "volume {name}: now {size_bytes:size}", .summary = "Make a volume larger, in service",
-	 .details = "Clients see the new size when they read it again: a Linux AoE client does so when the device is "
-		    "not open and aoe-revalidate runs.",
+	 .details = "Clients see the new size when they read it again: a Linux AoE client does so when the "
+		    "device is not open and aoe-revalidate runs.",
 	 .examples = "volume grow disk0 200G"},
 	{WORDS("volume", "delete"), .method = "volume.delete", .params = volume_delete_params,
 	 .done = "volume {name}: deleted", .summary = "Delete a volume that has no export",
@@ -184,8 +186,8 @@ const struct cli_command cli_storage_commands[] = {
 	 .examples = "volume set disk0 --read-only yes\nvolume set disk0 --online no"},
 	{WORDS("volume", "fault"), .method = "volume.fault", .params = volume_fault_params, .some_option = true,
 	 .done = "volume {name}: faults set", .summary = "Make a volume fail on purpose, for tests of clients",
-	 .details = "Each call replaces all faults of the volume; rates that are not named become zero. The same seed "
-		    "fails the same requests again.",
+	 .details = "Each call replaces all faults of the volume; rates that are not named become zero. "
+		    "The same seed fails the same requests again.",
 	 .examples = "volume fault disk0 --read-error-ppm 1000 --seed 7\n"
 		     "volume fault disk0 --bad-offset 1G --bad-length 64K\nvolume fault disk0 --off"},
 
@@ -195,8 +197,8 @@ const struct cli_command cli_storage_commands[] = {
 	 .examples = "export list"},
 	{WORDS("export", "aoe", "create"), .method = "aoe.export.create", .params = export_create_params,
 	 .done = "export aoe {shelf}.{slot}: created, serves volume {volume}", .summary = "Serve a volume over AoE",
-	 .details = "Clients are told at once by a broadcast. Shelves 4095 and 65535 and slot 255 cannot be used: "
-		    "clients take them for wildcards.",
+	 .details = "Clients are told at once by a broadcast. Shelves 4095 and 65535 and slot 255 cannot "
+		    "be used: clients take them for wildcards.",
 	 .examples = "export aoe create 1.0 disk0\n"
 		     "export aoe create 1.1 golden --read-only --ports east,west --vlans 0,20"},
 	{WORDS("export", "aoe", "set"), .method = "aoe.export.set", .params = export_set_params, .some_option = true,
@@ -204,8 +206,8 @@ const struct cli_command cli_storage_commands[] = {
 	 .examples = "export aoe set 1.0 --ports all --buffer-count 128\nexport aoe set 1.0 --remote-mask no"},
 	{WORDS("export", "aoe", "delete"), .method = "aoe.export.delete", .params = target_only,
 	 .done = "export aoe {shelf}.{slot}: deleted", .summary = "Stop serving a volume over AoE",
-	 .details = "The volume and its data stay. Clients that still use the export get no answers and fail after "
-		    "their own time limit.",
+	 .details = "The volume and its data stay. Clients that still use the export get no answers and "
+		    "fail after their own time limit.",
 	 .examples = "export aoe delete 1.1"},
 	{WORDS("export", "aoe", "list"), .method = "aoe.export.list", .params = no_params, .columns = export_columns,
 	 .output = CLI_OUT_LIST, .summary = "List the AoE exports", .examples = "export aoe list"},
@@ -215,8 +217,8 @@ const struct cli_command cli_storage_commands[] = {
 
 	{WORDS("mask", "add"), .method = "aoe.mask.add", .params = macs_params,
 	 .done = "export aoe {shelf}.{slot}: mask is {mask}", .summary = "Add clients to the MAC mask of an AoE export",
-	 .details = "While the mask is empty everyone may talk to the export. From the first entry on all others are "
-		    "ignored in silence.",
+	 .details = "While the mask is empty everyone may talk to the export. From the first entry on all "
+		    "others are ignored in silence.",
 	 .examples = "mask add 1.0 52:54:00:12:34:56"},
 	{WORDS("mask", "remove"), .method = "aoe.mask.remove", .params = macs_params,
 	 .done = "export aoe {shelf}.{slot}: mask is {mask}",
@@ -236,8 +238,8 @@ const struct cli_command cli_storage_commands[] = {
 	{WORDS("reserve", "set"), .method = "aoe.reserve.set", .params = macs_params,
 	 .done = "export aoe {shelf}.{slot}: reserved by {reserve}",
 	 .summary = "Reserve an AoE export for these clients, whoever held it before",
-	 .details = "Others can still discover the export and read its configuration; their reads and writes are "
-		    "refused.",
+	 .details = "Others can still discover the export and read its configuration; their reads and "
+		    "writes are refused.",
 	 .examples = "reserve set 1.0 52:54:00:12:34:56"},
 	{WORDS("reserve", "clear"), .method = "aoe.reserve.clear", .params = target_only,
 	 .done = "export aoe {shelf}.{slot}: not reserved", .summary = "Lift the reservation of an AoE export",

@@ -14,7 +14,6 @@
 
 #include "lcore/clients.h"
 #include "lcore/clock.h"
-#include "lcore/eth.h"
 #include "lcore/idle.h"
 #include "lcore/joblist.h"
 #include "lcore/worker.h"

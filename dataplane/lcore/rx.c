@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "lcore/priv.h"
+#include "net/eth.h"
+
+#define RX_TYPE_AOE 0x88a2u
 
 /* Written by main before the workers run, then read by all. */
 static struct eth_filter filters[WHERRY_PORT_COUNT_MAX];
@@ -14,10 +17,11 @@ void rx_set_filter(unsigned port_index)
 {
 	struct eth_filter *filter = &filters[port_index];
 	memset(filter, 0, sizeof *filter);
-	memcpy(filter->mac, port_mac(port_index), 6);
-	for (uint16_t vlan = 1; vlan < 4095; vlan++)
-		if (port_has_vlan(port_index, vlan))
-			filter->vlans[vlan >> 6] |= 1ull << (vlan & 63);
+	memcpy(filter->mac, port_mac(port_index), ETH_ADDR_BYTES);
+	const uint16_t *vlans;
+	unsigned count = port_vlans(port_index, &vlans);
+	for (unsigned i = 0; i < count; i++)
+		eth_filter_add_vlan(filter, vlans[i]);
 }
 
 static void drop(struct worker *worker, struct pkt *pkt, enum wherry_lcore_stat reason)
@@ -58,14 +62,14 @@ static void copy_to_others(struct worker *worker, const struct pkt *pkt)
 	}
 }
 
-/* A frame that eth_check called AoE. */
+/* A frame of AoE, for this port. */
 static void route(struct worker *worker, struct pkt *pkt)
 {
 	uint16_t shelf;
 	uint8_t slot;
 	bool wildcard;
 	if (!aoe_peek(pkt->data, pkt->len_bytes, &shelf, &slot, &wildcard)) {
-		drop(worker, pkt, WHERRY_LCORE_aoe_drop_runt);
+		rx_input_own(worker, pkt); /* which counts why not */
 		return;
 	}
 	if (wildcard) {
@@ -86,9 +90,12 @@ static void route(struct worker *worker, struct pkt *pkt)
 
 static void input(struct worker *worker, struct pkt *pkt)
 {
-	enum eth_verdict verdict = eth_check(&filters[pkt->port_index], pkt->data, pkt->len_bytes);
-	if (verdict != ETH_AOE)
-		drop(worker, pkt, eth_drop_stat(verdict));
+	struct eth_view view;
+	enum wherry_lcore_stat verdict = eth_parse(pkt->data, pkt->len_bytes, &filters[pkt->port_index], &view);
+	if (verdict != ETH_ACCEPT)
+		drop(worker, pkt, verdict);
+	else if (view.type != RX_TYPE_AOE)
+		drop(worker, pkt, WHERRY_LCORE_drop_eth_type);
 	else if (!worker->priv->gate_open)
 		drop(worker, pkt, WHERRY_LCORE_drop_gate_closed);
 	else

@@ -92,6 +92,7 @@ static int create_parts(struct worker *worker, unsigned count, const struct idle
 		.client_stats = env_client_stats,
 		.ports = aoe_ports,
 		.lcore_stats = worker->stats,
+		.now_ns = &worker->now_ns,
 	};
 	worker->aoe = aoe_lcore_create(&env, WORKER_REQUEST_COUNT);
 	if (!worker->priv->clients || !worker->engine || !worker->bounce || !worker->aoe)
@@ -133,22 +134,31 @@ int workers_create(const struct idle_policy *idle, char *error, size_t error_byt
 	return rc;
 }
 
+uint32_t workers_packets_each(unsigned count)
+{
+	uint32_t handoff = count > 8 ? HANDOFF_RING_FRAMES_MANY : HANDOFF_RING_FRAMES;
+	return WORKER_REQUEST_COUNT + TX_LANE_PACKETS + (count > 1 ? handoff : 0);
+}
+
 void workers_describe(struct port_workers *out)
 {
 	memset(out, 0, sizeof *out);
 	out->count = created_count;
 	for (unsigned i = 0; i < created_count; i++)
 		out->numa_node[i] = workers[i].numa_node;
-	unsigned handoff = created_count > 1 ? (created_count > 8 ? HANDOFF_RING_FRAMES_MANY : HANDOFF_RING_FRAMES) : 0;
-	out->packets_each = WORKER_REQUEST_COUNT + TX_LANE_PACKETS + handoff;
+	out->packets_each = workers_packets_each(created_count);
 }
 
 /* ------------------------------------------------------- ports to workers */
 static void assign_port(unsigned port)
 {
-	memcpy(aoe_ports[port].mac, port_mac(port), 6);
-	aoe_ports[port].mtu = port_mtu(port);
-	aoe_ports[port].present = true;
+	const uint16_t *vlans;
+	struct aoe_port *view = &aoe_ports[port];
+	memcpy(view->mac, port_mac(port), 6);
+	view->mtu = port_mtu(port);
+	view->vlan_count = (uint8_t)port_vlans(port, &vlans);
+	memcpy(view->vlans, vlans, view->vlan_count * sizeof *vlans);
+	view->present = !port_removed(port);
 	rx_set_filter(port);
 	for (unsigned q = 0; q < port_rx_queue_count(port); q++) {
 		struct worker_private *priv = workers[q % created_count].priv;
@@ -157,7 +167,8 @@ static void assign_port(unsigned port)
 	}
 	for (unsigned i = 0; i < created_count; i++) {
 		struct tx_lane *lane = &workers[i].priv->tx[port];
-		lane->owner = (uint8_t)(i % port_tx_queue_count(port));
+		unsigned queues = port_tx_queue_count(port);
+		lane->owner = (uint8_t)(queues ? i % queues : i);
 		lane->queue = lane->owner;
 	}
 }
@@ -171,22 +182,27 @@ static void on_port_event(unsigned index, enum port_event event, const char *mes
 }
 
 /* ------------------------------------------------------------------ start */
-static bool all_left(enum worker_phase phase)
+static bool is_in_phase(const struct worker *worker, enum worker_phase phase)
+{
+	return atomic_load_explicit(&worker->priv->phase, memory_order_acquire) == (int)phase;
+}
+
+static bool any_in_phase(enum worker_phase phase)
 {
 	for (unsigned i = 0; i < created_count; i++)
-		if (atomic_load_explicit(&workers[i].priv->phase, memory_order_acquire) == (int)phase)
-			return false;
-	return true;
+		if (is_in_phase(&workers[i], phase))
+			return true;
+	return false;
 }
 
 static int check_started(char *error, size_t error_bytes)
 {
 	for (unsigned i = 0; i < created_count; i++) {
-		int phase = atomic_load_explicit(&workers[i].priv->phase, memory_order_acquire);
-		if (phase == WORKER_RUNNING)
+		if (is_in_phase(&workers[i], WORKER_RUNNING))
 			continue;
 		snprintf(error, error_bytes, "worker %u (lcore %u) did not start: %s", i, workers[i].lcore_id,
-			 phase == WORKER_FAILED ? workers[i].priv->error : "its thread got no CPU for 5 s");
+			 is_in_phase(&workers[i], WORKER_FAILED) ? workers[i].priv->error
+								 : "its thread got no CPU for 5 s");
 		return -EAGAIN;
 	}
 	return 0;
@@ -205,7 +221,7 @@ int workers_start(char *error, size_t error_bytes)
 			return rc;
 		}
 	}
-	for (unsigned us = 0; !all_left(WORKER_CREATED) && us < START_TIMEOUT_MS * 1000; us += 50)
+	for (unsigned us = 0; any_in_phase(WORKER_CREATED) && us < START_TIMEOUT_MS * 1000; us += 50)
 		sleep_us(50);
 	return check_started(error, error_bytes);
 }
@@ -240,6 +256,8 @@ static bool ask_all(uint32_t *requests, uint32_t *waiting, uint64_t deadline)
 	for (unsigned i = 0; i < created_count; i++) {
 		jobs[i] = (struct drain_job){.job = {.run = drain_run, .finished = drain_finished},
 					     .unfinished = &unfinished};
+		if (!is_in_phase(&workers[i], WORKER_RUNNING))
+			continue;
 		unfinished++;
 		worker_post(&workers[i], &jobs[i].job);
 	}

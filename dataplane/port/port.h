@@ -41,17 +41,23 @@ struct port_workers {
 /* ---- main lcore ---- */
 
 /*
- * Open and start all ports.  0, or -errno with a sentence in error that names
- * the port and the remedy; nothing stays open then.  Port i has index i.
+ * Open and start all ports; port i has index i.  One that cannot be opened stays
+ * in the list as removed, with the reason and the remedy in its detail, so that
+ * the others serve.  0, or -errno with a sentence in error; nothing stays open
+ * then.
  */
 int port_open_all(const struct port_config *configs, unsigned count, const struct port_workers *workers, char *error,
 		  size_t error_bytes);
 
 /*
  * Stop and close all ports; the workers have stopped.  Returns how many buffers
- * are missing from the pools (0: none leaked), with the pools named in leaks.
+ * are missing from the pools (0: none leaked), with the pools named in leaks
+ * (may be NULL).
  */
 unsigned port_close_all(char *leaks, size_t leaks_bytes);
+
+/* port_close_all leaves something behind unless CAP_NET_ADMIN is effective then. */
+bool port_close_needs_net_admin(void);
 
 unsigned port_count(void);
 /* Index of the port with this name, -1 when there is none. */
@@ -77,14 +83,14 @@ void port_poll(void);
 
 const uint8_t *port_mac(unsigned index); /* 6 bytes */
 uint16_t port_mtu(unsigned index);
-/* The port serves this VLAN id; 0 (untagged) always. */
-bool port_has_vlan(unsigned index, uint16_t vlan);
+/* The VLANs that it serves beside untagged frames.  Returns how many. */
+unsigned port_vlans(unsigned index, const uint16_t **vlans);
 unsigned port_rx_queue_count(unsigned index);
 unsigned port_tx_queue_count(unsigned index);
 
 /* ---- any thread, relaxed ---- */
 
-/* The device has vanished: its queues yield and take nothing any more. */
+/* The device has vanished, or never opened: its queues yield nothing, and what is sent is dropped. */
 bool port_removed(unsigned index);
 
 /* ---- the worker that owns the queue ---- */

@@ -24,6 +24,7 @@
     STAT(PORT, rx_missed,        C, frames, "dropped by the device: receive ring full") \
     STAT(PORT, rx_errors,        C, frames, "dropped by the device: damaged frame") \
     STAT(PORT, rx_no_buffer,     C, frames, "dropped by the driver: buffer pool empty") \
+    STAT(PORT, rx_linearised,    C, frames, "delivered in pieces by the driver and joined by copying") \
     STAT(PORT, tx_errors,        C, frames, "the device failed to send") \
     STAT(PORT, tx_ring_full,     C, frames, "dropped: transmit ring stayed full") \
     STAT(PORT, link_changes,     C, events, "link went up or down") \

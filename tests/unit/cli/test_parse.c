@@ -134,7 +134,7 @@ static const struct {
 	{"port add p nic:0", "give pci:ADDRESS"},
 	{"port add p pci:", "give pci:ADDRESS"},
 	{"lcore set 0-1", "--main is missing"},
-	{"stats disk", "give one of port|lcore|export|volume"},
+	{"stats disk", "give one of port|lcore|export|volume|client"},
 	{"stats --watch=x", "give seconds"},
 	{"events --since yesterday", "give an event id, or an age"},
 	{"rpc call m []", "not an object"},
@@ -166,6 +166,30 @@ Test(cli_parse, global_options_stand_anywhere)
 		cr_expect(p.invocation.json && p.invocation.socket && !strcmp(p.invocation.socket, "/x"), "%s",
 			  lines[i]);
 		cr_expect(p.invocation.timeout_s > 2.9 && p.invocation.timeout_s < 3.1, "%s", lines[i]);
+		release(&p);
+	}
+}
+
+Test(cli_parse, the_interval_of_watch_may_be_left_out)
+{
+	static const struct {
+		const char *line, *scope;
+		double seconds;
+	} cases[] = {
+		{"stats --watch", NULL, 1},
+		{"stats --watch 5", NULL, 5},
+		{"stats --watch=0.5", NULL, 0.5},
+		{"stats --watch lcore", "lcore", 1},
+		{"stats --watch 2 lcore", "lcore", 2},
+		{"stats -w -a", NULL, 1},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct parsed p = parse(cases[i].line);
+		const char *scope = json_string_value(json_object_get(p.invocation.locals, "SCOPE"));
+		cr_expect_eq(p.rc, 0, "%s: %s", cases[i].line, p.error.text);
+		cr_expect(cases[i].scope ? scope && !strcmp(scope, cases[i].scope) : !scope, "%s", cases[i].line);
+		cr_expect_float_eq(json_real_value(json_object_get(p.invocation.locals, "watch")), cases[i].seconds,
+				   1e-9, "%s", cases[i].line);
 		release(&p);
 	}
 }

@@ -133,6 +133,11 @@ Test(cli_stats, percentiles_are_the_upper_edge_of_their_bucket)
 		uint64_t edge = wherry_hist_floor_ns(wherry_hist_bucket(cases[i].inside_ns) + 1);
 		cr_expect_eq(stats_percentile_ns(&latency, cases[i].per_thousand), edge, "%u", cases[i].per_thousand);
 	}
+	struct stats_latency three = {.count = 3};
+	three.buckets[wherry_hist_bucket(1000)] = 1;
+	three.buckets[wherry_hist_bucket(5000)] = 2;
+	cr_expect_eq(stats_percentile_ns(&three, 500), wherry_hist_floor_ns(wherry_hist_bucket(5000) + 1),
+		     "the rank is rounded up");
 	struct stats_latency none = {.count = 0};
 	cr_expect_eq(stats_percentile_ns(&none, 500), 0);
 	struct stats_latency last = {.count = 1};

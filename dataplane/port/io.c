@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames between the drivers and the workers.  Thread: the worker that owns the
+ * queue; allocation and freeing on any lcore.
+ */
+#include <rte_ethdev.h>
+
+#include "port/priv.h"
+
+#define BURST_MAX 64u
+
+bool port_removed(unsigned index)
+{
+	return atomic_load_explicit(&ports[index].removed, memory_order_relaxed);
+}
+
+/* A driver that strips the VLAN tag whatever we ask: put it back, there is always headroom. */
+static void restore_tag(struct rte_mbuf *mbuf)
+{
+	uint8_t *at = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	uint8_t *to = at - 4;
+	memmove(to, at, 12);
+	to[12] = 0x81;
+	to[13] = 0x00;
+	to[14] = (uint8_t)(mbuf->vlan_tci >> 8);
+	to[15] = (uint8_t)mbuf->vlan_tci;
+	mbuf->data_off = (uint16_t)(mbuf->data_off - 4);
+	mbuf->data_len = (uint16_t)(mbuf->data_len + 4);
+	mbuf->pkt_len += 4;
+}
+
+/* The rare cases.  False: the frame is given up. */
+static bool make_plain(struct port_queue_stats *stats, struct rte_mbuf *mbuf)
+{
+	if (mbuf->nb_segs > 1) {
+		stats->rx_linearised++;
+		if (rte_pktmbuf_linearize(mbuf)) {
+			stats->rx_errors++;
+			rte_pktmbuf_free(mbuf);
+			return false;
+		}
+	}
+	if (mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
+		restore_tag(mbuf);
+	return true;
+}
+
+unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max)
+{
+	struct port *port = &ports[index];
+	struct rte_mbuf *mbufs[BURST_MAX];
+	if (atomic_load_explicit(&port->removed, memory_order_relaxed))
+		return 0;
+	uint16_t want = (uint16_t)(max < BURST_MAX ? max : BURST_MAX);
+	unsigned got = rte_eth_rx_burst(port->ethdev_id, (uint16_t)queue, mbufs, want);
+	unsigned count = 0;
+	for (unsigned i = 0; i < got; i++) {
+		struct rte_mbuf *mbuf = mbufs[i];
+		if (i + 1 < got) {
+			rte_prefetch0(mbufs[i + 1]);
+			rte_prefetch0(pool_pkt(mbufs[i + 1]));
+		}
+		bool is_plain = mbuf->nb_segs == 1 && !(mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED);
+		if (unlikely(!is_plain) && !make_plain(&port->queue_stats[queue], mbuf))
+			continue;
+		struct pkt *pkt = pool_pkt(mbuf);
+		pkt->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		pkt->len_bytes = mbuf->data_len;
+		pkt->port_index = (uint16_t)index;
+		rte_prefetch0(pkt->data);
+		pkts[count++] = pkt;
+	}
+	return count;
+}
+
+/* Write the packet's frame back into its mbuf. */
+static struct rte_mbuf *to_mbuf(struct pkt *pkt, uint32_t packet_len_max)
+{
+	struct rte_mbuf *mbuf = pool_mbuf(pkt);
+	mbuf->data_off = (uint16_t)(pkt->data - (uint8_t *)mbuf->buf_addr);
+	mbuf->data_len = (uint16_t)pkt->len_bytes;
+	mbuf->pkt_len = RTE_MIN(pkt->len_bytes, packet_len_max);
+	mbuf->ol_flags = 0;
+	return mbuf;
+}
+
+/* Of the packets that were taken. */
+static void count_hidden(struct port_queue_stats *stats, uint32_t packet_len_max, const uint32_t *lens, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (lens[i] > packet_len_max)
+			stats->tx_hidden_bytes += lens[i] - packet_len_max;
+}
+
+unsigned port_tx(unsigned index, unsigned queue, struct pkt **pkts, unsigned count)
+{
+	struct port *port = &ports[index];
+	struct rte_mbuf *mbufs[BURST_MAX];
+	uint32_t lens[BURST_MAX];
+	if (unlikely(atomic_load_explicit(&port->removed, memory_order_relaxed))) {
+		for (unsigned i = 0; i < count; i++)
+			port_pkt_free(pkts[i]);
+		port->queue_stats[queue].tx_dropped += count;
+		return count;
+	}
+	unsigned total = 0;
+	while (total < count) {
+		unsigned chunk = RTE_MIN(count - total, BURST_MAX);
+		for (unsigned i = 0; i < chunk; i++) {
+			lens[i] = pkts[total + i]->len_bytes;
+			mbufs[i] = to_mbuf(pkts[total + i], port->packet_len_max);
+		}
+		unsigned sent = rte_eth_tx_burst(port->ethdev_id, (uint16_t)queue, mbufs, (uint16_t)chunk);
+		if (unlikely(port->packet_len_max != UINT32_MAX))
+			count_hidden(&port->queue_stats[queue], port->packet_len_max, lens, sent);
+		total += sent;
+		if (sent < chunk)
+			break;
+	}
+	return total;
+}
+
+void port_count_tx_dropped(unsigned index, unsigned queue, unsigned count)
+{
+	ports[index].queue_stats[queue].tx_dropped += count;
+}
+
+struct pkt *port_pkt_alloc(unsigned index)
+{
+	struct rte_mempool *mempool = ports[index].mempool;
+	struct rte_mbuf *mbuf = mempool ? rte_pktmbuf_alloc(mempool) : NULL; /* none: the port never opened */
+	if (unlikely(!mbuf))
+		return NULL;
+	struct pkt *pkt = pool_pkt(mbuf);
+	pkt->data = pkt->head;
+	pkt->len_bytes = 0;
+	pkt->port_index = (uint16_t)index;
+	return pkt;
+}
+
+void port_pkt_free(struct pkt *pkt)
+{
+	rte_pktmbuf_free(pool_mbuf(pkt));
+}

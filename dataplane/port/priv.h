@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A port's state, for the files of port/ only.
+ *
+ * Written by the main lcore, unless a field says otherwise; constant while the
+ * workers run, unless it is atomic.
+ */
+#pragma once
+
+#include <rte_common.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "port/device.h"
+#include "port/plan.h"
+#include "port/pool.h"
+#include "port/port.h"
+
+#define PORT_QUEUE_COUNT_MAX 64u
+#define PORT_ETH_TYPE_AOE 0x88a2u
+
+/* Written by the worker that owns the queue, read by main. */
+struct port_queue_stats {
+	uint64_t rx_linearised, rx_errors, tx_dropped;
+	uint64_t tx_hidden_bytes; /* sent, but not in the driver's count: see packet_len_max */
+} __rte_cache_aligned;
+
+struct port {
+	/* ---- read for every burst ---- */
+	uint16_t ethdev_id;
+	_Atomic bool removed;
+	struct rte_mempool *mempool;
+	/* What a frame's length may seem to the driver: tap's refuses more than an MTU of 1,500, which cannot be raised
+	 * through ethdev, but sends the segment as long as it is. */
+	uint32_t packet_len_max;
+
+	/* ---- set up ---- */
+	bool has_ethdev, started;
+	struct port_config config;
+	struct port_device device; /* in use: a fall-back changes its kind */
+	struct port_plan plan;
+	struct pool *pool;
+	unsigned rx_queue_count, tx_queue_count;
+	int numa_node; /* -1: unknown */
+	int ifindex;   /* of the kernel interface, 0 without one */
+	uint8_t mac[6];
+	char driver[WHERRY_NAME_BYTES_MAX + 1];
+	char detail[WHERRY_TEXT_BYTES_MAX + 1];
+
+	/* ---- the link, main only ---- */
+	bool link_up;
+	uint32_t link_mbps;
+	uint64_t link_changes;
+	uint64_t last_stats[WHERRY_PORT_STAT_COUNT]; /* the last that the driver gave */
+
+	struct port_queue_stats queue_stats[PORT_QUEUE_COUNT_MAX];
+};
+
+extern struct port ports[WHERRY_PORT_COUNT_MAX];
+extern unsigned ports_open_count;
+
+/* Add a note to the port's detail. */
+__attribute__((format(printf, 2, 3))) void port_note(struct port *port, const char *format, ...);
+
+/* ---- ethdev.c: one device, from its creation to its start.  0, or -errno with a sentence in error. ---- */
+int ethdev_create(struct port *port, unsigned worker_count, char *error, size_t error_bytes);
+int ethdev_start(struct port *port, char *error, size_t error_bytes);
+void ethdev_close(struct port *port);
+/* The driver's own name, e.g. "net_af_packet". */
+void ethdev_describe(struct port *port);
+
+/* ---- monitor.c: links and removals ---- */
+int monitor_open(char *error, size_t error_bytes);
+void monitor_close(void);
+/* From the driver's thread: the device of this ethdev has gone. */
+void monitor_ethdev_removed(uint16_t ethdev_id);
