@@ -51,6 +51,8 @@ enum cli_names {
 #define CLI_MANY 0x4u     /* positional that takes all that is left; the key becomes an array */
 #define CLI_OPTIONAL 0x8u /* an option whose value, a number, may be left out (--watch, --watch 5) */
 
+#define CLI_ALONE 0x10u /* an option that makes no sense beside another */
+
 struct cli_param {
 	const char *name;    /* option name without dashes, or metavariable of a positional in capitals */
 	char letter;         /* short option, 0: none */

@@ -91,12 +91,12 @@ void doctor_check_hugepages(struct doctor *doctor)
 			   "set vm.nr_hugepages=512 in /etc/sysctl.d, or start with the kernel argument hugepages=512",
 			   "no huge pages: the dataplane has to run without, and slower");
 	char mount[DOCTOR_LINE_BYTES];
-	if (total && !doctor_find_line(doctor, "/proc/mounts", "hugetlbfs ", mount, sizeof(mount)))
-		doctor_add(doctor, DOCTOR_WARNING, "hugepages", "hugetlbfs", "mount -t hugetlbfs none /dev/hugepages",
-			   "not mounted");
-	else if (total)
+	if (total && doctor_find_line(doctor, "/proc/mounts", "hugetlbfs ", mount, sizeof(mount)))
 		doctor_add(doctor, DOCTOR_OK, "hugepages", "hugetlbfs", NULL, "mounted on %.*s",
 			   (int)strcspn(mount, " "), mount);
+	else if (total)
+		doctor_add(doctor, DOCTOR_OK, "hugepages", "hugetlbfs", NULL,
+			   "not mounted, which the dataplane does not need");
 }
 
 void doctor_check_memlock(struct doctor *doctor)
@@ -119,11 +119,14 @@ void doctor_check_memlock(struct doctor *doctor)
 	else if (bytes >= MEMLOCK_MIN_BYTES)
 		doctor_add(doctor, DOCTOR_OK, "memlock", object, NULL, "may lock %s",
 			   text_size_emit_short(bytes, size));
+	else if (!found)
+		doctor_add(doctor, DOCTOR_OK, "memlock", object, NULL,
+			   "may lock %s; the dataplane raises its own limit when it is started as root",
+			   text_size_emit_short(bytes, size));
 	else
-		doctor_add(
-			doctor, DOCTOR_WARNING, "memlock", object,
-			"set LimitMEMLOCK=infinity in the unit of wherryd, or ulimit -l unlimited before starting it",
-			"may lock only %s: pci and af_xdp ports need more", text_size_emit_short(bytes, size));
+		doctor_add(doctor, DOCTOR_WARNING, "memlock", object,
+			   "start wherryd as root, or set LimitMEMLOCK=infinity in its unit",
+			   "may lock only %s: pci and af_xdp ports need more", text_size_emit_short(bytes, size));
 }
 
 void doctor_check_state_dir(struct doctor *doctor)

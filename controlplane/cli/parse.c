@@ -291,17 +291,22 @@ static int take_command(int argc, const char *const *argv, int *at, struct cli_i
 
 static int check_required(const struct cli_invocation *to, unsigned positional_count, struct cli_error *error)
 {
-	unsigned index = 0;
-	bool some = false;
+	unsigned index = 0, option_count = 0;
+	const struct cli_param *alone = NULL;
 	for (const struct cli_param *param = to->command->params; param->name; param++) {
 		bool positional = param->flags & CLI_POSITIONAL;
 		bool given = positional ? index++ < positional_count : json_object_get(to->locals, param->name) != NULL;
-		some |= given && !positional;
+		option_count += given && !positional;
+		if (given && param->flags & CLI_ALONE)
+			alone = param;
 		if (!given && param->flags & CLI_REQUIRED)
 			return cli_fail(error, FAIL_EXIT_USAGE, "%s: %s%s is missing; %s", to->words,
 					positional ? "" : "--", param->name, param->help);
 	}
-	if (to->command->some_option && !some)
+	if (alone && option_count > 1)
+		return cli_fail(error, FAIL_EXIT_USAGE, "--%s: makes no sense beside other options; give it alone",
+				alone->name);
+	if (to->command->some_option && !option_count)
 		return cli_fail(error, FAIL_EXIT_USAGE,
 				"%s: give at least one option; \"wherryctl %s --help\" lists them", to->words,
 				to->words);

@@ -116,7 +116,7 @@ static const struct cli_param volume_fault_params[] = {
 	OPT("bad-offset", SIZE, "bad_offset_bytes", "start of a region that always fails"),
 	OPT("bad-length", SIZE, "bad_length_bytes", "its length"),
 	OPT("seed", INT, "seed", "makes the choice of failing requests repeatable", .max = INT64_MAX),
-	OPT("off", FLAG, NULL, "inject nothing any more"),
+	OPT("off", FLAG, NULL, "inject nothing any more", .flags = CLI_ALONE),
 	END,
 };
 

@@ -120,6 +120,7 @@ static const struct {
 	{"volume set a --read-only maybe", "give yes or no"},
 	{"volume set a --read-only", "a value is missing"},
 	{"volume fault a --read-error-ppm 1000001", "from 0 to 1000000"},
+	{"volume fault a --off --seed 1", "--off: makes no sense beside other options"},
 	{"volume fault a --seed 99999999999999999999", "give a whole number"},
 	{"export aoe show 1", "give SHELF.SLOT"},
 	{"export aoe show 65535.0", "TARGET"},
