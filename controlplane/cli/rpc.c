@@ -3,6 +3,7 @@
 #include "cli/rpc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +50,11 @@ int rpc_open(struct rpc_client *client, const char *path, double timeout_s, stru
 	*client = (struct rpc_client){.path = path, .timeout_s = timeout_s};
 	line_reader_init(&client->reader, RPC_REPLY_BYTES_MAX);
 	client->fd = sock_connect(path, SOCK_STREAM);
-	if (client->fd >= 0)
+	if (client->fd >= 0) {
+		/* Waiting is poll's business, which knows the deadline. */
+		(void)fcntl(client->fd, F_SETFL, O_NONBLOCK);
 		return 0;
+	}
 	int err = -client->fd;
 	client->fd = -1;
 	return explain_connect(path, err, error);
@@ -210,6 +214,12 @@ int rpc_call(struct rpc_client *client, const char *method, const json_t *params
 	if (!text)
 		return cli_fail(error, FAIL_EXIT_ERROR, "out of memory for a request");
 	size_t length = strlen(text);
+	if (length > LINE_REQUEST_BYTES_MAX) {
+		free(text);
+		return cli_fail(error, FAIL_EXIT_USAGE,
+				"the request has %zu bytes, and wherryd takes at most %u in one; send less at a time",
+				length, LINE_REQUEST_BYTES_MAX);
+	}
 	text[length] = '\n'; /* in place of the terminator: one write, one line */
 	int rc = send_all(client, text, length + 1, pass_fd, deadline_s, error);
 	free(text);

@@ -122,6 +122,27 @@ Test(cli_rpc, a_large_answer_arrives_whole)
 	fake_stop(&fake);
 }
 
+Test(cli_rpc, a_request_longer_than_the_daemon_takes_is_not_sent)
+{
+	struct fake fake;
+	struct rpc_client client;
+	struct cli_error error;
+	json_t *result;
+	char *text = malloc(LINE_REQUEST_BYTES_MAX + 1);
+	memset(text, 'x', LINE_REQUEST_BYTES_MAX);
+	json_t *params = json_pack("{s:s%}", "text", text, (size_t)LINE_REQUEST_BYTES_MAX);
+	fake_start_one(&fake, FAKE_RESULT("1"));
+	cr_expect_eq(rpc_open(&client, fake.path, 2, &error), 0);
+	cr_expect_eq(rpc_call(&client, "m", params, -1, &result, &error), FAIL_EXIT_USAGE);
+	cr_expect(strstr(error.text, "at most"), "%s", error.text);
+	cr_expect_eq(rpc_call(&client, "m", NULL, -1, &result, &error), 0, "the connection is still good");
+	json_decref(result);
+	json_decref(params);
+	free(text);
+	rpc_close(&client);
+	fake_stop(&fake);
+}
+
 Test(cli_rpc, a_socket_that_cannot_be_reached_has_a_remedy)
 {
 	struct rpc_client client;
