@@ -74,8 +74,7 @@ static bool name_is_valid(const char *name)
 /* ------------------------------------------------------------------ --port */
 static int parse_vlans(char *text, struct port_config *port, char *error, size_t error_bytes)
 {
-	char *save = NULL;
-	for (char *item = strtok_r(text, ";", &save); item; item = strtok_r(NULL, ";", &save)) {
+	for (char *item; (item = strsep(&text, ";"));) {
 		unsigned long vlan = 0;
 		if (!parse_number(item, 1, VLAN_MAX, &vlan) || port->vlan_count == WHERRY_VLAN_COUNT_MAX) {
 			snprintf(error, error_bytes,
@@ -136,8 +135,8 @@ int args_parse_port(const char *text, struct port_config *port, char *error, siz
 	port->mtu = MTU_DEFAULT;
 	char *copy = strlen(text) <= sizeof port->device ? strdup(text) : NULL;
 	int rc = copy ? 0 : -EINVAL;
-	char *save = NULL;
-	for (char *item = copy ? strtok_r(copy, ",", &save) : NULL; rc == 0 && item; item = strtok_r(NULL, ",", &save))
+	char *rest = copy;
+	for (char *item; rc == 0 && (item = strsep(&rest, ","));)
 		rc = parse_port_item(item, port, reason, sizeof reason);
 	free(copy);
 	if (rc == 0 && (!port->name[0] || !port->device[0])) {
@@ -183,9 +182,9 @@ static int parse_idle(const char *text, struct idle_policy *idle, char *error, s
 		{"sleep_us=", &idle->sleep_us, IDLE_SLEEP_US_MAX},
 	};
 	char copy[128];
-	char *save = NULL;
+	char *rest = copy;
 	snprintf(copy, sizeof copy, "%s", text);
-	for (char *item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
+	for (char *item; (item = strsep(&rest, ","));) {
 		bool known = false;
 		for (unsigned i = 0; i < 3; i++) {
 			size_t len = strlen(keys[i].key);

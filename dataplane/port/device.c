@@ -81,9 +81,8 @@ static int memif_option(char *option, struct port_device *device, char *error, s
 
 static int parse_memif(char *text, struct port_device *device, char *error, size_t error_bytes)
 {
-	char *save = NULL;
-	char *path = strtok_r(text, ",", &save);
-	if (!path || path[0] != '/' || strlen(path) > PORT_SOCKET_BYTES_MAX || strpbrk(path, "=\"'[]")) {
+	char *path = strsep(&text, ",");
+	if (path[0] != '/' || strlen(path) > PORT_SOCKET_BYTES_MAX || strpbrk(path, "=\"'[]")) {
 		snprintf(error, error_bytes,
 			 "memif needs the absolute path of a socket, at most %u bytes, e.g. "
 			 "memif:/run/wherry/memif.sock,role=server,id=0",
@@ -92,7 +91,7 @@ static int parse_memif(char *text, struct port_device *device, char *error, size
 	}
 	snprintf(device->target, sizeof device->target, "%s", path);
 	device->memif_queue_count = 1;
-	for (char *option; (option = strtok_r(NULL, ",", &save));) {
+	for (char *option; (option = strsep(&text, ","));) {
 		int rc = memif_option(option, device, error, error_bytes);
 		if (rc)
 			return rc;

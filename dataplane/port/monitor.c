@@ -70,8 +70,10 @@ static void set_link(struct port *port, bool up, uint32_t mbps)
 
 static void set_removed(struct port *port)
 {
-	if (atomic_exchange_explicit(&port->removed, true, memory_order_relaxed))
+	if (port_removed((unsigned)(port - ports)))
 		return;
+	port_refresh_stats(port); /* the driver's counters, for the last time */
+	atomic_store_explicit(&port->removed, true, memory_order_relaxed);
 	if (port->link_up)
 		port->link_changes++;
 	port->link_up = false;

@@ -298,7 +298,7 @@ void port_item(unsigned index, struct wherry_ctl_port_item *item)
 }
 
 /* What the driver counts; the last known values when it cannot tell any more. */
-static void refresh_stats(struct port *port)
+void port_refresh_stats(struct port *port)
 {
 	struct rte_eth_stats stats;
 	if (port_removed((unsigned)(port - ports)) || rte_eth_stats_get(port->ethdev_id, &stats))
@@ -320,7 +320,7 @@ void port_stats(unsigned index, uint64_t values[WHERRY_PORT_STAT_COUNT])
 	if (index >= ports_open_count)
 		return;
 	struct port *port = &ports[index];
-	refresh_stats(port);
+	port_refresh_stats(port);
 	memcpy(values, port->last_stats, sizeof port->last_stats);
 	for (unsigned q = 0; q < PORT_QUEUE_COUNT_MAX; q++) {
 		values[WHERRY_PORT_rx_errors] += port->queue_stats[q].rx_errors;

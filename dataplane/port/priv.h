@@ -63,12 +63,13 @@ extern unsigned ports_open_count;
 /* Add a note to the port's detail. */
 __attribute__((format(printf, 2, 3))) void port_note(struct port *port, const char *format, ...);
 
+/* Take over what the driver counts into last_stats. */
+void port_refresh_stats(struct port *port);
+
 /* ---- ethdev.c: one device, from its creation to its start.  0, or -errno with a sentence in error. ---- */
 int ethdev_create(struct port *port, unsigned worker_count, char *error, size_t error_bytes);
 int ethdev_start(struct port *port, char *error, size_t error_bytes);
 void ethdev_close(struct port *port);
-/* The driver's own name, e.g. "net_af_packet". */
-void ethdev_describe(struct port *port);
 
 /* ---- monitor.c: links and removals ---- */
 int monitor_open(char *error, size_t error_bytes);
