@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "aoe/aoe.h"
+#include "aoe/history.h"
 #include "util/table.h"
 #include "wire/aoe.h"
 #include "wire/ata.h"
@@ -141,6 +142,7 @@ struct aoe_lcore {
 	enum aoe_verdict running_verdict;
 	uint32_t under_way; /* packets kept by requests and changes */
 	uint64_t now_ns;
+	struct aoe_history *history;
 	struct table by_id; /* id -> export */
 	struct aoe_request *requests;
 	uint32_t request_count;

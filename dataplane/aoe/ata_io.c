@@ -152,6 +152,14 @@ static uint8_t *align_write(const struct pkt *pkt, const uint8_t *data, uint32_t
 	return to;
 }
 
+/* Several queues lead here, and this write waited in its own while something that overlaps it was served. */
+static bool overtaken(const struct aoe_call *call, uint64_t lba, uint32_t sector_count)
+{
+	const uint64_t arrived_ns = call->pkt->arrived_ns;
+	return arrived_ns &&
+	       aoe_history_overtaken(call->lcore->history, call->export_->volume->id, lba, sector_count, arrived_ns);
+}
+
 enum aoe_verdict aoe_ata_write(struct aoe_call *call, const struct aoe_ata *ata, uint64_t lba)
 {
 	call->hist = AOE_HIST_WRITE;
@@ -159,11 +167,16 @@ enum aoe_verdict aoe_ata_write(struct aoe_call *call, const struct aoe_ata *ata,
 		return aoe_ata_fail(call, ATA_ERROR_ABORT, WHERRY_EXPORT_ata_read_only);
 	if (count_is_bad(call, ata->sector_count))
 		return aoe_ata_fail(call, ATA_ERROR_ABORT, WHERRY_EXPORT_ata_abort);
+	if (overtaken(call, lba, ata->sector_count))
+		return aoe_silence(call, WHERRY_EXPORT_drop_overtaken);
 	const uint32_t align_bytes = call->export_->volume->backend->memory_align_bytes;
 	uint8_t *data = align_write(call->pkt, ata->data, ata->sector_count * ATA_SECTOR_BYTES, align_bytes);
 	struct aoe_request *request = aoe_io_begin(call, ATA_KIND_WRITE);
 	if (!request)
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_request);
+	if (call->pkt->arrived_ns)
+		aoe_history_record(call->lcore->history, call->export_->volume->id, lba, ata->sector_count,
+				   call->lcore->now_ns);
 	return submit(request, VOL_WRITE, lba, ata->sector_count, data);
 }
 

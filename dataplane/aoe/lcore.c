@@ -29,6 +29,7 @@ static void lcore_fini(struct aoe_lcore *lcore)
 {
 	table_fini(&lcore->by_key);
 	table_fini(&lcore->by_id);
+	aoe_history_destroy(lcore->history);
 	free(lcore->places);
 	free(lcore->requests);
 	free(lcore);
@@ -44,7 +45,8 @@ struct aoe_lcore *aoe_lcore_create(const struct aoe_env *env, uint32_t request_c
 		lcore->env.now_ns = &lcore->now_ns;
 	TAILQ_INIT(&lcore->ads);
 	lcore->places = calloc(WHERRY_EXPORT_COUNT_MAX, sizeof *lcore->places);
-	if (!lcore->places || table_init(&lcore->by_key, WHERRY_EXPORT_COUNT_MAX) < 0 ||
+	lcore->history = aoe_history_create();
+	if (!lcore->places || !lcore->history || table_init(&lcore->by_key, WHERRY_EXPORT_COUNT_MAX) < 0 ||
 	    table_init(&lcore->by_id, WHERRY_EXPORT_COUNT_MAX) < 0 || requests_init(lcore, request_count) < 0) {
 		lcore_fini(lcore);
 		return NULL;

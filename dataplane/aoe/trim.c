@@ -94,6 +94,9 @@ enum aoe_verdict aoe_ata_trim(struct aoe_call *call, const struct aoe_ata *ata)
 	if (ranges.count > call->lcore->request_count) /* no retry would ever find so many free */
 		return aoe_ata_fail(call, ATA_ERROR_ABORT, WHERRY_EXPORT_ata_abort);
 
+	if (call->pkt->arrived_ns && aoe_history_any_since(call->lcore->history, call->pkt->arrived_ns))
+		return aoe_silence(call, WHERRY_EXPORT_drop_overtaken);
+
 	uint32_t have = 1;
 	while (have < ranges.count && (parts[have] = aoe_request_get(call)))
 		have++;
@@ -103,5 +106,7 @@ enum aoe_verdict aoe_ata_trim(struct aoe_call *call, const struct aoe_ata *ata)
 			aoe_request_put(parts[have]);
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_request);
 	}
+	if (call->pkt->arrived_ns)
+		aoe_history_record_all(call->lcore->history, call->lcore->now_ns);
 	return submit_all(whole, parts, &ranges);
 }

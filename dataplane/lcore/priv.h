@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lcore/arrival.h"
 #include "lcore/clients.h"
 #include "lcore/clock.h"
 #include "lcore/idle.h"
@@ -34,6 +35,7 @@
 struct rx_assignment {
 	uint8_t port_index;
 	uint16_t queue;
+	struct arrival arrival;
 };
 
 /* Answers on their way to one port.  On the worker that owns a transmit queue of the port. */
@@ -57,6 +59,7 @@ struct worker_private {
 	/* ---- read by every turn ---- */
 	unsigned rx_count;
 	bool gate_open;
+	bool several_queues; /* in all, over every worker: frames for one export may pass each other by */
 	const struct route_table *routes;
 	worker_tap_fn *tap;
 	void *tap_ctx;

@@ -57,6 +57,7 @@ static void copy_to_others(struct worker *worker, const struct pkt *pkt)
 		}
 		copy->data = copy->head + (pkt->data - pkt->head);
 		copy->len_bytes = pkt->len_bytes;
+		copy->arrived_ns = pkt->arrived_ns;
 		memcpy(copy->data, pkt->data, pkt->len_bytes);
 		handoff_request(worker, to, copy);
 	}
@@ -102,6 +103,13 @@ static void input(struct worker *worker, struct pkt *pkt)
 		route(worker, pkt);
 }
 
+static void note_arrival(const struct worker *worker, struct arrival *arrival, struct pkt **pkts, unsigned count)
+{
+	uint64_t arrived_ns = arrival_poll(arrival, worker->now_ns, count, count < RX_BURST);
+	for (unsigned i = 0; i < count; i++)
+		pkts[i]->arrived_ns = arrived_ns;
+}
+
 unsigned rx_poll(struct worker *worker)
 {
 	struct worker_private *priv = worker->priv;
@@ -109,6 +117,8 @@ unsigned rx_poll(struct worker *worker)
 	unsigned total = 0;
 	for (unsigned q = 0; q < priv->rx_count; q++) {
 		unsigned count = port_rx(priv->rx[q].port_index, priv->rx[q].queue, pkts, RX_BURST);
+		if (priv->several_queues)
+			note_arrival(worker, &priv->rx[q].arrival, pkts, count);
 		if (priv->tap)
 			for (unsigned i = 0; i < count; i++)
 				priv->tap(worker, priv->tap_ctx, pkts[i]->port_index, false, pkts[i]->data,

@@ -150,6 +150,22 @@ void workers_describe(struct port_workers *out)
 }
 
 /* ------------------------------------------------------- ports to workers */
+static void rx_assign(struct worker_private *priv, uint8_t port, uint16_t queue)
+{
+	struct rx_assignment *rx = &priv->rx[priv->rx_count++];
+	*rx = (struct rx_assignment){.port_index = port, .queue = queue};
+	arrival_init(&rx->arrival, ARRIVAL_QUEUE_FRAMES, 1); /* 0 would say that it does not matter */
+}
+
+static void note_several_queues(void)
+{
+	unsigned queues = 0;
+	for (unsigned port = 0; port < port_count(); port++)
+		queues += port_rx_queue_count(port);
+	for (unsigned i = 0; i < created_count; i++)
+		workers[i].priv->several_queues = queues > 1;
+}
+
 static void assign_port(unsigned port)
 {
 	const uint16_t *vlans;
@@ -163,7 +179,7 @@ static void assign_port(unsigned port)
 	for (unsigned q = 0; q < port_rx_queue_count(port); q++) {
 		struct worker_private *priv = workers[q % created_count].priv;
 		if (priv->rx_count < RX_QUEUE_COUNT_MAX)
-			priv->rx[priv->rx_count++] = (struct rx_assignment){(uint8_t)port, (uint16_t)q};
+			rx_assign(priv, (uint8_t)port, (uint16_t)q);
 	}
 	for (unsigned i = 0; i < created_count; i++) {
 		struct tx_lane *lane = &workers[i].priv->tx[port];
@@ -212,6 +228,7 @@ int workers_start(char *error, size_t error_bytes)
 {
 	for (unsigned port = 0; port < port_count(); port++)
 		assign_port(port);
+	note_several_queues();
 	port_add_handler(on_port_event, NULL);
 	for (unsigned i = 0; i < created_count; i++) {
 		int rc = rte_eal_remote_launch(worker_run, &workers[i], workers[i].lcore_id);

@@ -27,9 +27,9 @@ struct pkt {
 	uint32_t room_bytes;  /* usable bytes from head */
 	uint16_t port_index;  /* port it came in on, or is to leave by */
 	uint16_t owner_lcore; /* scratch of lcore/: where an answer is to be handed to */
-	uint32_t reserved;
-	struct pkt *next; /* list link, for the current owner's use */
-	void *priv;       /* the allocator's: mbuf or heap block */
+	uint64_t arrived_ns;  /* the frame came in after this; 0: nothing that matters can have passed it by */
+	struct pkt *next;     /* list link, for the current owner's use */
+	void *priv;           /* the allocator's: mbuf or heap block */
 };
 
 /* Allocate and free packets.  alloc returns NULL when the pool is empty; a new packet has data == head, len 0. */

@@ -29,20 +29,19 @@ static void restore_tag(struct rte_mbuf *mbuf)
 	mbuf->pkt_len += 4;
 }
 
-/* The rare cases.  False: the frame is given up. */
-static bool make_plain(struct port_queue_stats *stats, struct rte_mbuf *mbuf)
+/* The rare cases.  A frame that is given up is emptied: the caller drops it, and still learns how many there were. */
+static void make_plain(struct port_queue_stats *stats, struct rte_mbuf *mbuf)
 {
 	if (mbuf->nb_segs > 1) {
 		stats->rx_linearised++;
 		if (rte_pktmbuf_linearize(mbuf)) {
 			stats->rx_errors++;
-			rte_pktmbuf_free(mbuf);
-			return false;
+			mbuf->data_len = 0;
+			return;
 		}
 	}
 	if (mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
 		restore_tag(mbuf);
-	return true;
 }
 
 unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max)
@@ -53,7 +52,6 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 		return 0;
 	uint16_t want = (uint16_t)(max < BURST_MAX ? max : BURST_MAX);
 	unsigned got = rte_eth_rx_burst(port->ethdev_id, (uint16_t)queue, mbufs, want);
-	unsigned count = 0;
 	for (unsigned i = 0; i < got; i++) {
 		struct rte_mbuf *mbuf = mbufs[i];
 		if (i + 1 < got) {
@@ -61,16 +59,16 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 			rte_prefetch0(pool_pkt(mbufs[i + 1]));
 		}
 		bool is_plain = mbuf->nb_segs == 1 && !(mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED);
-		if (unlikely(!is_plain) && !make_plain(&port->queue_stats[queue], mbuf))
-			continue;
+		if (unlikely(!is_plain))
+			make_plain(&port->queue_stats[queue], mbuf);
 		struct pkt *pkt = pool_pkt(mbuf);
 		pkt->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 		pkt->len_bytes = mbuf->data_len;
 		pkt->port_index = (uint16_t)index;
 		rte_prefetch0(pkt->data);
-		pkts[count++] = pkt;
+		pkts[i] = pkt;
 	}
-	return count;
+	return got;
 }
 
 /* Write the packet's frame back into its mbuf. */

@@ -41,7 +41,8 @@ static double cpu_seconds(void)
 
 static int port_start(uint16_t port, uint16_t mtu, uint8_t mac[6])
 {
-	struct rte_eth_conf conf = {.rxmode = {.mtu = mtu}, .txmode = {.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS}};
+	/* memif knows no MTU: its buffers (bsize) say how large a frame may be. */
+	struct rte_eth_conf conf = {.txmode = {.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS}};
 	struct rte_ether_addr address;
 	pool = rte_pktmbuf_pool_create("load", 8191, 256, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + mtu + 64),
 				       SOCKET_ID_ANY);
@@ -142,7 +143,8 @@ static void usage(FILE *to)
 	fputs("usage: aoe_load_memif EAL-ARGS -- [--mtu N] [--shelf N] [--slot N] [--window N] [--sectors N]\n"
 	      "                [--write] [--seconds S] [--warmup S] [--span-mib N] [--seed N]\n"
 	      "example: aoe_load_memif -l 0 --no-huge -m 256 --file-prefix load --no-shconf --no-pci \\\n"
-	      "           --vdev net_memif,role=client,id=0,socket=/tmp/m.sock,bsize=9216 -- --mtu 9000 --sectors 8\n",
+	      "           --vdev net_memif,role=client,id=0,socket=/tmp/m.sock,socket-abstract=no,bsize=9216 -- --mtu "
+	      "9000 --sectors 8\n",
 	      to);
 }
 

@@ -366,6 +366,7 @@ const struct rig_answer *rig_ask_bytes(struct rig *rig, const uint8_t *bytes, ui
 	cr_assert_eq(rig->out_first, rig->out_count, "earlier answers were looked at");
 	struct pkt *pkt = pkt_heap_make(&rig->heap, bytes, len_bytes, 0, tailroom_bytes);
 	pkt->port_index = port_index;
+	pkt->arrived_ns = rig->arrived_ns;
 	answer.verdict = aoe_input(rig->lcore, pkt, rig->now_ns);
 	enum aoe_verdict verdict = answer.verdict;
 	switch (verdict) {

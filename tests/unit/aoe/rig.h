@@ -50,6 +50,7 @@ struct rig {
 	struct aoe_port ports[WHERRY_PORT_COUNT_MAX];
 	uint64_t lcore_stats[WHERRY_LCORE_STAT_COUNT];
 	uint64_t now_ns;
+	uint64_t arrived_ns; /* of the packets that are sent from now on; 0: one receive queue in all */
 	struct aoe_lcore *lcore;
 	struct rig_disk disk; /* 1 MiB, 512-byte blocks */
 
