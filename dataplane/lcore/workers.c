@@ -254,7 +254,9 @@ static void drain_run(struct worker *worker, struct job *job)
 {
 	struct drain_job *drain = (struct drain_job *)job;
 	worker->priv->gate_open = false;
-	drain->requests = aoe_lcore_under_way(worker->aoe) + backend_engine_under_way(worker->engine);
+	/* A request of AoE may wait for I/O of the engine: counted once. */
+	uint32_t frames = aoe_lcore_under_way(worker->aoe), io = backend_engine_under_way(worker->engine);
+	drain->requests = frames > io ? frames : io;
 	drain->waiting = tx_waiting(worker) + handoff_waiting(worker);
 }
 
