@@ -172,8 +172,7 @@ struct rig *rig_create(void)
 
 void rig_destroy(struct rig *rig)
 {
-	while (rig->out_first < rig->out_count)
-		pkt_heap_free(rig->out[rig->out_first++]);
+	rig_discard(rig);
 	cr_expect_eq(aoe_lcore_under_way(rig->lcore), 0, "nothing is under way");
 	aoe_lcore_destroy(rig->lcore);
 	cr_expect_eq(rig->heap.out_count, 0, "every packet was sent or freed");
@@ -407,6 +406,15 @@ const struct rig_answer *rig_ask_port(struct rig *rig, struct aoe_frame frame, u
 const struct rig_answer *rig_ask(struct rig *rig, struct aoe_frame frame)
 {
 	return rig_ask_port(rig, frame, 0);
+}
+
+unsigned rig_discard(struct rig *rig)
+{
+	unsigned count = 0;
+	for (; rig->out_first < rig->out_count; count++)
+		pkt_heap_free(rig->out[rig->out_first++]);
+	rig->out_first = rig->out_count = 0;
+	return count;
 }
 
 unsigned rig_poll(struct rig *rig)

@@ -118,6 +118,8 @@ const struct rig_answer *rig_ask_bytes(struct rig *rig, const uint8_t *bytes, ui
 				       uint32_t tailroom_bytes);
 /* The next packet that output() was given; got is false when there is none. */
 const struct rig_answer *rig_next(struct rig *rig);
+/* Frees what output() was given; returns how many there were. */
+unsigned rig_discard(struct rig *rig);
 unsigned rig_poll(struct rig *rig); /* until nothing goes out any more; returns the number of frames */
 
 /* The durable change that is pending is answered. */
