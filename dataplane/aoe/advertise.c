@@ -32,6 +32,15 @@ static int port_vlan(const struct aoe_port *port, uint16_t index)
 	return index <= port->vlan_count ? port->vlans[index - 1] & ETH_VLAN_ID_MASK : -1;
 }
 
+/* Entries that no station can have are not told: that would be telling everybody, or nobody. */
+static void skip_useless_macs(struct aoe_export *export_)
+{
+	const struct aoe_mac_list *mask = &export_->state.mask;
+	while (export_->ad_mac < mask->count &&
+	       (eth_addr_is_group(mask->mac[export_->ad_mac].b) || eth_addr_is_zero(mask->mac[export_->ad_mac].b)))
+		export_->ad_mac++;
+}
+
 /* Move on to the next place to advertise at.  False: no more. */
 static bool find_next(const struct aoe_lcore *lcore, struct aoe_export *export_)
 {
@@ -45,6 +54,7 @@ static bool find_next(const struct aoe_lcore *lcore, struct aoe_export *export_)
 			export_->ad_vlan = export_->ad_mac = 0;
 			continue;
 		}
+		skip_useless_macs(export_);
 		const bool again = vlan == 0 && export_->ad_vlan > 0; /* untagged comes first anyway */
 		if (!again && aoe_export_has_vlan(export_, (uint16_t)vlan) && export_->ad_mac < mac_count)
 			return true;
@@ -90,7 +100,8 @@ unsigned aoe_advertise_poll(struct aoe_lcore *lcore, unsigned frames_max)
 	unsigned frame_count = 0, try_count = 0;
 	struct aoe_export *export_;
 	while (try_count < frames_max && (export_ = TAILQ_FIRST(&lcore->ads))) {
-		if (!find_next(lcore, export_)) {
+		/* One whose address another has taken is told when it has it back. */
+		if (!aoe_has_address(lcore, export_) || !find_next(lcore, export_)) {
 			aoe_advertise_stop(lcore, export_);
 			continue;
 		}

@@ -177,6 +177,12 @@ static inline uint32_t aoe_key(uint16_t shelf, uint8_t slot)
 	return (uint32_t)shelf << 8 | slot;
 }
 
+/* False: another export has taken its address. */
+static inline bool aoe_has_address(const struct aoe_lcore *lcore, const struct aoe_export *export_)
+{
+	return table_get(&lcore->by_key, export_->key) == export_;
+}
+
 static inline uint8_t *call_pdu(const struct aoe_call *call)
 {
 	return call->pkt->data + call->eth_bytes;

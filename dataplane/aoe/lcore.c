@@ -82,7 +82,7 @@ static void key_take(struct aoe_lcore *lcore, struct aoe_export *export_)
 
 static void key_leave(struct aoe_lcore *lcore, struct aoe_export *export_)
 {
-	if (table_get(&lcore->by_key, export_->key) != export_) {
+	if (!aoe_has_address(lcore, export_)) {
 		lcore->shadowed_count--;
 		return;
 	}
@@ -92,6 +92,7 @@ static void key_leave(struct aoe_lcore *lcore, struct aoe_export *export_)
 		if (other && other != export_ && other->key == export_->key) {
 			table_put(&lcore->by_key, other->key, other);
 			lcore->shadowed_count--;
+			aoe_advertise(lcore, other);
 			return;
 		}
 	}

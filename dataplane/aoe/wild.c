@@ -135,8 +135,7 @@ static bool is_meant(const struct aoe_lcore *lcore, const struct aoe_wild *wild,
 {
 	return export_ && (wild->shelf == AOE_SHELF_ANY || wild->shelf == export_->shelf) &&
 	       (wild->slot == AOE_SLOT_ANY || wild->slot == export_->slot) &&
-	       aoe_export_serves(export_, wild->pkt->port_index, wild->vlan) &&
-	       table_get(&lcore->by_key, export_->key) == export_;
+	       aoe_export_serves(export_, wild->pkt->port_index, wild->vlan) && aoe_has_address(lcore, export_);
 }
 
 static struct pkt *copy_of(struct aoe_lcore *lcore, const struct pkt *pkt)

@@ -92,11 +92,14 @@ static void text_put(uint8_t *data, unsigned index, const char *text, unsigned c
 		data[2 * index + (i ^ 1)] = i < len ? (uint8_t)text[i] : ' ';
 }
 
+/* Ends at a NUL, which no text should hold, or where only blanks follow. */
 static void text_get(const uint8_t *data, unsigned index, char *text, unsigned chars)
 {
 	unsigned len = 0;
 	for (unsigned i = 0; i < chars; i++) {
 		text[i] = (char)data[2 * index + (i ^ 1)];
+		if (text[i] == '\0')
+			break;
 		if (text[i] != ' ')
 			len = i + 1;
 	}

@@ -47,9 +47,10 @@ Test(aoe_advertise, a_mask_list_is_told_entry_by_entry)
 	struct rig *rig = rig_create();
 	struct wherry_ctl_aoe_export_put *put = rig_put(1, 0);
 	put->ports.count = 1;
-	put->mask.count = 2;
+	put->mask.count = 4; /* the second is zero, the last everybody: neither is a station */
 	memcpy(put->mask.mac, rig_mac_a, 6);
-	memcpy(put->mask.mac + 1, rig_mac_b, 6);
+	memcpy(put->mask.mac + 2, rig_mac_b, 6);
+	memset(put->mask.mac + 3, 0xff, 6);
 	struct aoe_export *export_ = advertise(rig, put);
 	cr_expect_eq(rig_poll(rig), 2);
 	cr_expect_arr_eq(rig_next(rig)->frame.eth.dst, rig_mac_a, 6);
@@ -172,5 +173,19 @@ Test(aoe_advertise, a_storm_of_discovery_does_not_starve_it)
 	rig_poll(rig);
 	for (unsigned i = 0; i < 200; i++)
 		rig_remove(rig, exports[i]);
+	rig_destroy(rig);
+}
+
+Test(aoe_advertise, an_export_whose_address_is_taken_is_told_when_it_has_it_back)
+{
+	struct rig *rig = rig_create();
+	struct aoe_export *first = advertise(rig, rig_put(1, 0));
+	struct wherry_ctl_aoe_export_put *put = rig_put(1, 0);
+	put->id = 999;
+	struct aoe_export *second = rig_serve(rig, put);
+	cr_expect_eq(rig_poll(rig), 0, "not in the name of the other");
+	rig_remove(rig, second);
+	cr_expect_eq(rig_poll(rig), 2);
+	rig_remove(rig, first);
 	rig_destroy(rig);
 }

@@ -150,6 +150,19 @@ Test(ata, identify_survives_emit_and_parse)
 	}
 }
 
+Test(ata, identify_text_ends_at_a_nul_or_at_its_blanks)
+{
+	uint8_t data[512];
+	struct ata_identify identify = {.model = "two  blanks"}, back;
+	ata_identify_emit(data, &identify);
+	cr_assert_eq(ata_identify_parse(data, &back).result, WIRE_OK);
+	cr_expect_str_eq(back.model, "two  blanks");
+	data[54 + (4 ^ 1)] = '\0'; /* in the second blank; the checksum makes up for it */
+	data[511] = (uint8_t)(data[511] + ' ');
+	cr_assert_eq(ata_identify_parse(data, &back).result, WIRE_OK);
+	cr_expect_str_eq(back.model, "two", "and the blank before it goes too");
+}
+
 Test(ata, identify_with_any_byte_changed_is_refused)
 {
 	uint8_t data[512];
