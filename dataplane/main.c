@@ -301,5 +301,5 @@ int main(int argc, char **argv)
 	enum exit_status status = run(&args);
 	if (status == STATUS_FAILED)
 		LOG_ERROR("%s", error_text);
-	return status;
+	return (int)status;
 }
