@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LINE_REQUEST_BYTES_MAX (1u << 20)   /* one request, newline excluded */
+#define LINE_REQUEST_BYTES_MAX (16u << 20)  /* one request, newline excluded: the largest configuration fits */
 #define LINE_RESPONSE_BYTES_MAX (64u << 20) /* what may wait for one client */
 
 enum line_status {

@@ -9,16 +9,40 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/backing.h"
+#include "daemon/limiter.h"
+#include "daemon/options.h"
 #include "daemon/rpc.h"
 #include "daemon/state.h"
+
+struct monitor_link;
+struct plane;
+struct waiter;
 
 struct daemon {
 	sd_event *event;
 	struct state *state;
 	struct rpc_server *rpc;
+	bool stopping;
 	uint64_t started_us; /* CLOCK_MONOTONIC */
-	const char *state_path;
+	const struct options *options;
+	struct monitor_link *monitor;
+	struct plane *plane;
+	struct backing_table backings;
+	/* backing_open.c */
+	unsigned opening_count; /* answers that backing_open_all waits for */
+	void (*opening_settled)(struct daemon *daemon);
+	sd_event_source *settle_source, *retry_source;
+	/* plane_requests.c: how many events the dataplane, and AoE clients through it, may cause */
+	struct limiter plane_events, change_events;
 	/* events.c */
 	struct waiter *waiters;
 	sd_event_source *notify_source;
 };
+
+/* Run the unprivileged half until it is told to end; exit status.  channel: to the monitor. */
+int daemon_run(const struct options *options, int listen_fd, int channel);
+/* Every store has been opened for the first time: changes may begin. */
+void daemon_started(struct daemon *daemon);
+/* End; with_dataplane: it too. */
+void daemon_stop(struct daemon *daemon, bool with_dataplane);

@@ -88,7 +88,7 @@ int model_volume_path_is_free(struct state *state, const char *path, uint64_t ex
 	return rc < 0 ? -1 : 0;
 }
 
-int model_volume_create(struct state *state, struct volume_row *row, struct fail *fail)
+int model_volume_check_new(struct state *state, const struct volume_row *row, struct fail *fail)
 {
 	struct volume_row other;
 	struct fail ignored;
@@ -100,7 +100,12 @@ int model_volume_create(struct state *state, struct volume_row *row, struct fail
 				row->name, WHERRY_VOLUME_COUNT_MAX);
 	if (state_volume_by_name(state, row->name, &other, &ignored) == 0)
 		return fail_set(fail, FAIL_CONFLICT, "volume '%s' exists already; choose another name", row->name);
-	if (row->path[0] && model_volume_path_is_free(state, row->path, 0, fail) != 0)
+	return row->path[0] ? model_volume_path_is_free(state, row->path, 0, fail) : 0;
+}
+
+int model_volume_create(struct state *state, struct volume_row *row, struct fail *fail)
+{
+	if (model_volume_check_new(state, row, fail) != 0)
 		return -1;
 	name_forever(row);
 	row->created_at_us = model_now_us();
@@ -111,17 +116,26 @@ int model_volume_create(struct state *state, struct volume_row *row, struct fail
 			   text_size_emit(row->size_bytes, size));
 }
 
-int model_volume_grow(struct state *state, struct volume_row *row, uint64_t size_bytes, struct fail *fail)
+int model_volume_check_grow(const struct volume_row *row, uint64_t size_bytes, struct fail *fail)
 {
 	char old[TEXT_SIZE_BYTES], new[TEXT_SIZE_BYTES];
 
 	if (model_volume_check_size(row, size_bytes, fail) != 0)
 		return -1;
-	if (size_bytes < row->size_bytes)
-		return fail_set(fail, FAIL_CONFLICT,
-				"volume '%s': %s is less than its size of %s; volumes never shrink, because clients"
-				" would lose data",
-				row->name, text_size_emit(size_bytes, new), text_size_emit(row->size_bytes, old));
+	if (size_bytes >= row->size_bytes)
+		return 0;
+	return fail_set(fail, FAIL_CONFLICT,
+			"volume '%s': %s is less than its size of %s; volumes never shrink, because clients would lose"
+			" data",
+			row->name, text_size_emit(size_bytes, new), text_size_emit(row->size_bytes, old));
+}
+
+int model_volume_grow(struct state *state, struct volume_row *row, uint64_t size_bytes, struct fail *fail)
+{
+	char old[TEXT_SIZE_BYTES], new[TEXT_SIZE_BYTES];
+
+	if (model_volume_check_grow(row, size_bytes, fail) != 0)
+		return -1;
 	if (size_bytes == row->size_bytes)
 		return 0;
 	(void)text_size_emit(row->size_bytes, old);

@@ -102,7 +102,7 @@ json_t *rpc_volume_json(struct state *state, const struct volume_row *row, const
 
 json_t *rpc_event_json(const struct event_row *row)
 {
-	return json_pack("{sI sI ss ss so so}", "id", (json_int_t)row->id, "time_us", (json_int_t)row->time_us,
-			 "severity", rpc_severity_names[row->severity], "code", row->code, "object",
+	return json_pack("{sI sI ss so so so}", "id", (json_int_t)row->id, "time_us", (json_int_t)row->time_us,
+			 "severity", rpc_severity_names[row->severity], "code", rpc_text_lenient(row->code), "object",
 			 rpc_text_lenient(row->object), "message", rpc_text_lenient(row->message));
 }

@@ -10,7 +10,8 @@
 #include "daemon/rpc_schema.h"
 #include "daemon/state.h"
 
-extern const struct rpc_schema rpc_volume, rpc_volume_list, rpc_event, rpc_event_list;
+extern const struct rpc_schema rpc_volume, rpc_volume_list, rpc_event, rpc_event_list, rpc_export, rpc_export_list,
+	rpc_remote, rpc_port, rpc_port_list, rpc_lcore_list, rpc_client_list;
 extern const char *const rpc_backend_names[];  /* indexed by enum wherry_backend - 1, ended by NULL */
 extern const char *const rpc_severity_names[]; /* indexed by enum wherry_severity, ended by NULL */
 
@@ -22,4 +23,7 @@ struct volume_view {
 	const char *detail; /* fall-backs and troubles, "" when none */
 };
 json_t *rpc_volume_json(struct state *state, const struct volume_row *row, const struct volume_view *view);
+/* ports: all of the state. */
+json_t *rpc_export_json(const struct export_row *row, const struct port_row *ports, unsigned port_count);
+json_t *rpc_vlans_json(const uint16_t *vlans, unsigned count);
 json_t *rpc_event_json(const struct event_row *row);

@@ -4,6 +4,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/plane.h"
 #include "daemon/rpc_tables.h"
 #include "wherry_build.h"
 
@@ -22,14 +23,29 @@ static const struct rpc_schema level = {.type = RPC_STRING, .choices = log_level
 static const struct rpc_field level_fields[] = {RPC_REQUIRED("level", &level, NULL), RPC_END};
 static const struct rpc_schema level_params = {.type = RPC_OBJECT, .fields = level_fields};
 
-static const struct rpc_field status_fields[] = {
-	RPC_REQUIRED("version", &rpc_text, NULL),
-	RPC_REQUIRED("pid", &rpc_u32, NULL),
-	RPC_REQUIRED("uptime_s", &rpc_u64, NULL),
-	RPC_REQUIRED("state_file", &rpc_text, NULL),
-	RPC_REQUIRED("volumes", &rpc_u32, "how many"),
-	RPC_REQUIRED("exports", &rpc_u32, "how many"),
+static const struct rpc_schema pid_or_null = {.type = RPC_INT, .nullable = true, .min = 1, .max = INT32_MAX};
+static const struct rpc_schema state_name = {.type = RPC_STRING, .choices = plane_state_names};
+static const struct rpc_field plane_fields[] = {
+	RPC_REQUIRED("state", &state_name, "adopted: serving, and older than this daemon"),
+	RPC_REQUIRED("pid", &pid_or_null, NULL),
+	RPC_REQUIRED("instance", &rpc_text_or_null, "random, of this process"),
+	RPC_REQUIRED("software", &rpc_text_or_null, "name and version"),
+	RPC_REQUIRED("restarts", &rpc_u64, "how often it was started again after it died"),
+	RPC_REQUIRED("last_exit", &rpc_text_or_null, "how it ended last"),
+	RPC_REQUIRED("hugepages", &rpc_bool, NULL),
+	RPC_REQUIRED("detail", &rpc_text, "why it does not serve"),
 	RPC_END,
+};
+static const struct rpc_schema plane = {.type = RPC_OBJECT, .fields = plane_fields};
+static const struct rpc_field shutdown_fields[] = {
+	RPC_OPTIONAL("dataplane", &rpc_bool, "false", "end the dataplane too"), RPC_END};
+static const struct rpc_schema shutdown_params = {.type = RPC_OBJECT, .fields = shutdown_fields};
+
+static const struct rpc_field status_fields[] = {
+	RPC_REQUIRED("version", &rpc_text, NULL),      RPC_REQUIRED("pid", &rpc_u32, NULL),
+	RPC_REQUIRED("uptime_s", &rpc_u64, NULL),      RPC_REQUIRED("state_file", &rpc_text, NULL),
+	RPC_REQUIRED("dataplane", &plane, NULL),       RPC_REQUIRED("volumes", &rpc_u32, "how many"),
+	RPC_REQUIRED("exports", &rpc_u32, "how many"), RPC_END,
 };
 static const struct rpc_schema status_result = {.type = RPC_OBJECT, .fields = status_fields};
 
@@ -44,10 +60,21 @@ static void run_status(struct rpc_call *call)
 	uint64_t now_us;
 
 	(void)sd_event_now(daemon->event, CLOCK_MONOTONIC, &now_us);
-	rpc_reply(call, json_pack("{ss si sI ss sI sI}", "version", WHERRY_VERSION, "pid", (int)getpid(), "uptime_s",
-				  (json_int_t)((now_us - daemon->started_us) / 1000000), "state_file",
-				  daemon->state_path, "volumes", (json_int_t)state_volume_count(daemon->state),
-				  "exports", (json_int_t)state_export_count(daemon->state)));
+	rpc_reply(call,
+		  json_pack("{ss si sI so so sI sI}", "version", WHERRY_VERSION, "pid", (int)getpid(), "uptime_s",
+			    (json_int_t)((now_us - daemon->started_us) / 1000000), "state_file",
+			    rpc_text_lenient(daemon->options->state_path), "dataplane",
+			    plane_status_json(daemon->plane), "volumes", (json_int_t)state_volume_count(daemon->state),
+			    "exports", (json_int_t)state_export_count(daemon->state)));
+}
+
+static void run_shutdown(struct rpc_call *call)
+{
+	struct daemon *daemon = call->daemon;
+	bool with_dataplane = rpc_param_bool(call->params, "dataplane", false);
+
+	rpc_reply(call, json_object());
+	daemon_stop(daemon, with_dataplane);
 }
 
 static void run_log_level(struct rpc_call *call)
@@ -60,6 +87,8 @@ const struct rpc_method rpc_table_daemon[] = {
 	{"rpc.methods", "What can be called, with the shapes of parameters and results.", &rpc_empty, &methods, 0,
 	 run_methods},
 	{"daemon.status", "How the daemon and its dataplane are.", &rpc_empty, &status_result, 0, run_status},
+	{"daemon.shutdown", "End the daemon; the dataplane goes on serving unless asked to end too.", &shutdown_params,
+	 &rpc_empty, 0, run_shutdown},
 	{"daemon.log_level", "How much the daemon writes to its log.", &level_params, &rpc_empty, 0, run_log_level},
 	{0},
 };

@@ -109,6 +109,8 @@ int state_begin(struct state *state, struct fail *fail) __attribute__((warn_unus
 /* On failure nothing of the transaction is left, as after state_rollback. */
 int state_commit(struct state *state, struct fail *fail) __attribute__((warn_unused_result));
 void state_rollback(struct state *state);
+/* In a transaction: references are checked at its end, so that the order of changes does not matter. */
+int state_defer_references(struct state *state, struct fail *fail);
 
 /* ---- volumes.  insert sets id and generation; update raises generation, in the row too. */
 int state_volume_insert(struct state *state, struct volume_row *row, struct fail *fail);
@@ -155,6 +157,17 @@ int state_port_user(struct state *state, uint64_t id, uint16_t *shelf, uint8_t *
 /* ---- how the dataplane runs */
 int state_runtime_get(struct state *state, struct runtime_row *row, struct fail *fail);
 int state_runtime_put(struct state *state, const struct runtime_row *row, struct fail *fail);
+
+/*
+ * Every start of the daemon is an epoch of the state: a random identity in the
+ * high half, a count in the low one.  The dataplane is told the epoch of its
+ * configuration; so the next daemon knows whether a running one was configured
+ * from this state or from another, whose object ids mean nothing here.
+ */
+int state_epoch_begin(struct state *state, struct fail *fail);
+uint64_t state_epoch(struct state *state);
+/* Was a configuration of that epoch made from this state, now or earlier? */
+bool state_epoch_is_ours(struct state *state, uint64_t epoch);
 
 /* ---- events.  insert drops the oldest beyond STATE_EVENT_COUNT_MAX and sets id. */
 int state_event_insert(struct state *state, struct event_row *row, struct fail *fail);

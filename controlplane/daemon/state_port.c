@@ -34,8 +34,8 @@ int state_port_update(struct state *state, const struct port_row *row, struct fa
 	char vlans[STATE_VLAN_TEXT_BYTES];
 
 	state_vlans_emit(row->vlans, row->vlan_count, vlans);
-	return state_run(state, fail, "UPDATE port SET mtu = ?, vlans = ? WHERE id = ?", "iti", (int64_t)row->mtu,
-			 vlans, (int64_t)row->id);
+	return state_run(state, fail, "UPDATE port SET device = ?, mtu = ?, vlans = ? WHERE id = ?", "titi",
+			 row->device, (int64_t)row->mtu, vlans, (int64_t)row->id);
 }
 
 int state_port_delete(struct state *state, uint64_t id, struct fail *fail)
@@ -121,4 +121,29 @@ int state_runtime_put(struct state *state, const struct runtime_row *row, struct
 			 " idle_sleep_us = ? WHERE id = 1",
 			 "tiiii", row->lcores, (int64_t)row->main_lcore, (int64_t)row->idle_spin_turns,
 			 (int64_t)row->idle_pause_turns, (int64_t)row->idle_sleep_us);
+}
+
+int state_epoch_begin(struct state *state, struct fail *fail)
+{
+	if (state_begin(state, fail) != 0)
+		return -1;
+	if (state_run(state, fail, "UPDATE runtime SET epoch = (epoch + 1) & 4294967295 WHERE id = 1", "") != 0) {
+		state_rollback(state);
+		return -1;
+	}
+	return state_commit(state, fail);
+}
+
+uint64_t state_epoch(struct state *state)
+{
+	uint64_t identity = (uint64_t)state_scalar(state, "SELECT identity FROM runtime", 0);
+
+	return identity << 32 | (uint64_t)state_scalar(state, "SELECT epoch FROM runtime", 0);
+}
+
+bool state_epoch_is_ours(struct state *state, uint64_t epoch)
+{
+	uint64_t current = state_epoch(state);
+
+	return epoch >> 32 == current >> 32 && epoch <= current;
 }

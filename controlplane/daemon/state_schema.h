@@ -3,7 +3,8 @@
  * Schema of the state file, one text per version.  A version that was released
  * never changes; a later one adds the statements that lead from its predecessor.
  *
- * fault: the ten numbers of struct volume_fault, separated by blanks, or null.
+ * fault: the nine numbers of struct volume_fault, separated by blanks, or null.
+ * identity, epoch: of the state itself, see state_epoch_begin.
  * vlans: numbers separated by commas.  mask, reserve: MAC addresses, six bytes each.
  */
 #pragma once
@@ -35,7 +36,7 @@ static const char state_schema_1[] =
 	") STRICT;\n"
 	"CREATE TABLE aoe_export (\n"
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
-	"  volume_id INTEGER NOT NULL REFERENCES volume (id) ON DELETE RESTRICT,\n"
+	"  volume_id INTEGER NOT NULL REFERENCES volume (id),\n"
 	"  shelf INTEGER NOT NULL CHECK (shelf BETWEEN 0 AND 65534 AND shelf <> 4095),\n"
 	"  slot INTEGER NOT NULL CHECK (slot BETWEEN 0 AND 254),\n"
 	"  read_only INTEGER NOT NULL CHECK (read_only IN (0, 1)),\n"
@@ -55,7 +56,7 @@ static const char state_schema_1[] =
 	"CREATE INDEX aoe_export_volume ON aoe_export (volume_id, shelf, slot);\n"
 	"CREATE TABLE aoe_export_port (\n"
 	"  export_id INTEGER NOT NULL REFERENCES aoe_export (id) ON DELETE CASCADE,\n"
-	"  port_id INTEGER NOT NULL REFERENCES port (id) ON DELETE RESTRICT,\n"
+	"  port_id INTEGER NOT NULL REFERENCES port (id),\n"
 	"  PRIMARY KEY (export_id, port_id)\n"
 	") STRICT, WITHOUT ROWID;\n"
 	"CREATE INDEX aoe_export_port_port ON aoe_export_port (port_id);\n"
@@ -65,9 +66,11 @@ static const char state_schema_1[] =
 	"  main_lcore INTEGER NOT NULL CHECK (main_lcore BETWEEN -1 AND 1023),\n"
 	"  idle_spin_turns INTEGER NOT NULL CHECK (idle_spin_turns >= 0),\n"
 	"  idle_pause_turns INTEGER NOT NULL CHECK (idle_pause_turns >= 0),\n"
-	"  idle_sleep_us INTEGER NOT NULL CHECK (idle_sleep_us >= 0)\n"
+	"  idle_sleep_us INTEGER NOT NULL CHECK (idle_sleep_us >= 0),\n"
+	"  identity INTEGER NOT NULL CHECK (identity BETWEEN 1 AND 4294967295),\n"
+	"  epoch INTEGER NOT NULL CHECK (epoch BETWEEN 0 AND 4294967295)\n"
 	") STRICT;\n"
-	"INSERT INTO runtime VALUES (1, '', -1, 1000, 1000, 50);\n"
+	"INSERT INTO runtime VALUES (1, '', -1, 500, 500, 50, 1 + (random() & 2147483647), 0);\n"
 	"CREATE TABLE event (\n"
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
 	"  time_us INTEGER NOT NULL,\n"

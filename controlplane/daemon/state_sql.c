@@ -163,6 +163,11 @@ int state_commit(struct state *state, struct fail *fail)
 	return -1;
 }
 
+int state_defer_references(struct state *state, struct fail *fail)
+{
+	return state_exec(state, "PRAGMA defer_foreign_keys = ON", fail);
+}
+
 void state_rollback(struct state *state)
 {
 	/* A full disk may already have ended the transaction. */

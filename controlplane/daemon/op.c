@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "daemon/log.h"
+#include "daemon/op_priv.h"
+
+int op_transaction(struct daemon *daemon, op_step_fn *step, void *ctx, struct fail *fail)
+{
+	if (state_begin(daemon->state, fail) != 0)
+		return -1;
+	int rc = model_end(daemon->state, step(daemon->state, ctx, fail), fail);
+	events_notify(daemon);
+	return rc;
+}
+
+bool op_error_is_absence(int error)
+{
+	return error == ENOTCONN || error == ETIMEDOUT || error == ENODEV;
+}
+
+static void on_erased(void *ctx, const struct monitor_file_result *result, int fd)
+{
+	(void)ctx;
+	(void)fd;
+	if (result->kind != FAIL_NONE)
+		log_warning("a file that is of no use any more stays: %s", result->text);
+}
+
+void op_erase_made(struct daemon *daemon, const char *path, uint64_t device, uint64_t inode)
+{
+	struct monitor_file request = {.header.op = MONITOR_FILE_ERASE, .device = device, .inode = inode};
+
+	memcpy(request.path, path, sizeof request.path);
+	monitor_link_file(daemon->monitor, &request, -1, on_erased, NULL);
+}
+
+int op_check_store(struct volume_row *row, const struct monitor_file_result *result, struct fail *fail)
+{
+	char want[TEXT_SIZE_BYTES], have[TEXT_SIZE_BYTES];
+	uint64_t unit = row->block_bytes > result->align_bytes ? row->block_bytes : result->align_bytes;
+
+	if (row->size_bytes == 0)
+		row->size_bytes = result->size_bytes / unit * unit;
+	if (row->size_bytes > result->size_bytes)
+		return fail_set(fail, FAIL_CONFLICT,
+				"volume '%s': %s has %s, less than %s; make it larger, or leave out the size",
+				row->name, row->path, text_size_emit(result->size_bytes, have),
+				text_size_emit(row->size_bytes, want));
+	if (row->size_bytes % unit != 0)
+		return fail_set(fail, FAIL_USAGE,
+				"volume '%s': %" PRIu64 " bytes are not a multiple of the %" PRIu64
+				" that direct I/O on %s needs; use %" PRIu64,
+				row->name, row->size_bytes, unit, row->path, row->size_bytes / unit * unit);
+	return model_volume_check_size(row, row->size_bytes, fail);
+}

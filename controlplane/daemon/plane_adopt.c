@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Adopting a dataplane that outlived its daemon: the descriptors of its volumes
+ * come back from it.  The memory of ram volumes exists nowhere else, and a file
+ * cannot be opened a second time while the dataplane holds the lock on it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/monitor_link.h"
+#include "daemon/plane_priv.h"
+
+struct fetch {
+	struct plane *plane;
+	uint64_t volume_id;
+	char path[WHERRY_PATH_BYTES_MAX + 1]; /* "": ram */
+	int fd;
+};
+
+static void one_less(struct plane *plane)
+{
+	if (--plane->fetching == 0)
+		plane_stores_fetched(plane);
+}
+
+static void on_described(void *ctx, const struct monitor_file_result *result, int unused)
+{
+	struct fetch *fetch = ctx;
+	struct plane *plane = fetch->plane;
+	struct backing *backing = backing_get(plane->daemon, fetch->volume_id);
+
+	(void)unused;
+	if (backing && result->kind == FAIL_NONE)
+		backing_take(backing, fetch->fd, result);
+	else
+		close(fetch->fd);
+	free(fetch);
+	one_less(plane);
+}
+
+static void on_descriptor(void *ctx, uint16_t type, const uint8_t *fields, size_t len, int fd)
+{
+	struct fetch *fetch = ctx;
+	struct wherry_ctl_volume_fd message;
+
+	if (type == WHERRY_CTL_VOLUME_FD && wherry_ctl_get_volume_fd(fields, len, &message) == 0 &&
+	    message.id == fetch->volume_id && fetch->fd < 0) {
+		fetch->fd = fd;
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_fetched(void *ctx, int error, const char *message)
+{
+	struct fetch *fetch = ctx;
+	struct plane *plane = fetch->plane;
+	struct backing *backing = backing_get(plane->daemon, fetch->volume_id);
+
+	if (error)
+		log_debug("the dataplane did not give a descriptor back: %s", message);
+	if (fetch->fd >= 0 && fetch->path[0]) {
+		/* Size and alignment of a file are looked at where a device that hangs does no harm. */
+		struct monitor_file request = {.header.op = MONITOR_FILE_GROW};
+		memcpy(request.path, fetch->path, sizeof request.path);
+		monitor_link_file(plane->daemon->monitor, &request, fetch->fd, on_described, fetch);
+		return;
+	}
+	if (fetch->fd >= 0 && backing && backing->fd < 0)
+		backing->fd = fetch->fd;
+	else if (fetch->fd >= 0)
+		close(fetch->fd);
+	free(fetch);
+	one_less(plane);
+}
+
+static void fetch_one(struct plane *plane, const struct volume_row *row)
+{
+	const struct wherry_ctl_volume_fd_get message = {.id = row->id};
+	struct fetch *fetch = calloc(1, sizeof *fetch);
+	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
+
+	if (!fetch)
+		return;
+	fetch->plane = plane;
+	fetch->volume_id = row->id;
+	fetch->fd = -1;
+	memcpy(fetch->path, row->path, sizeof fetch->path);
+	plane->fetching++;
+	uint32_t id = plane_link_next_id(plane->link);
+	plane_link_request(plane->link, id, packet, wherry_ctl_put_volume_fd_get(packet, sizeof packet, id, &message),
+			   -1, on_descriptor, on_fetched, fetch);
+}
+
+void plane_fetch_stores(struct plane *plane)
+{
+	struct daemon *daemon = plane->daemon;
+	struct volume_row row;
+
+	plane->fetching++; /* ours, so that nothing is concluded before the loop has ended */
+	for (row.name[0] = '\0'; state_volume_next(daemon->state, row.name, &row, NULL) == 1;) {
+		const struct backing *backing = backing_find(daemon, row.id);
+		if (row.backend != WHERRY_BACKEND_NULL && (!backing || backing->fd < 0))
+			fetch_one(plane, &row);
+	}
+	one_less(plane);
+}
