@@ -10,8 +10,8 @@
 #include "port/port.h"
 #include "stats/snapshot.h"
 
-static struct idmap exports, addresses; /* by id, and by shelf and slot */
-static LIST_HEAD(, ctl_export) removed; /* out of the registry, not yet destroyed */
+static struct idmap exports, addresses;            /* by id, and by shelf and slot */
+static LIST_HEAD(export_list, ctl_export) removed; /* out of the registry, not yet destroyed */
 
 static uint64_t address_of(uint16_t shelf, uint8_t slot)
 {
@@ -255,11 +255,16 @@ void ctl_export_destroy_when_unused(struct ctl_export *e)
 	free(e);
 }
 
-/* Nobody can reach it any more; its last I/O ends in the background. */
-void ctl_export_late(struct ctl_export *e)
+void ctl_export_tick(uint64_t now_ns)
 {
-	ctl_reply_ok(e->delete_reply);
-	e->delete_reply = (struct ctl_reply){0};
+	struct ctl_export *e;
+	LIST_FOREACH(e, &removed, removed_link)
+	{
+		if (!e->delete_reply.connection || now_ns < e->delete_late_ns)
+			continue;
+		ctl_reply_ok(e->delete_reply);
+		e->delete_reply = (struct ctl_reply){0};
+	}
 }
 
 static void export_remove(struct ctl_export *e, struct ctl_reply reply)
@@ -272,6 +277,7 @@ static void export_remove(struct ctl_export *e, struct ctl_reply reply)
 	e->volume->export_count--;
 	e->removed = true;
 	e->delete_reply = reply;
+	e->delete_late_ns = ctl_now_ns() + CTL_DRAIN_SECONDS * 1000000000ull;
 	LIST_INSERT_HEAD(&removed, e, removed_link);
 	if (e->pending)
 		ctl_instance_destroy(e->pending);

@@ -56,6 +56,7 @@ struct ctl_export {
 	bool addressed;                     /* shelf.slot is its own: another export may take it during SYNC */
 	bool removed;                       /* out of the registry */
 	struct ctl_reply delete_reply;
+	uint64_t delete_late_ns; /* answered then, destroyed or not */
 	LIST_ENTRY(ctl_export) removed_link;
 };
 
@@ -80,6 +81,9 @@ unsigned ctl_export_count_on(const struct worker *worker);
 void ctl_export_stats(const struct ctl_export *export_, uint64_t values[WHERRY_EXPORT_STAT_COUNT]);
 void ctl_export_hist(const struct ctl_export *export_, unsigned kind, uint64_t buckets[WHERRY_HIST_BUCKET_COUNT]);
 
+/* Once a second: as ctl_volume_tick. */
+void ctl_export_tick(uint64_t now_ns);
+
 /* SYNC: nothing is seen, and puts wait. */
 void ctl_export_sync_begin(void);
 /* Remove what has not been put since (sweep), hand over what was put.  Between ctl_routes_batch and _flush. */
@@ -98,8 +102,6 @@ void ctl_instance_go_away(struct ctl_instance *instance);
 void ctl_instance_destroy(struct ctl_instance *instance);
 /* The export is out of the registry: destroy it when its last instance is gone. */
 void ctl_export_destroy_when_unused(struct ctl_export *export_);
-/* An instance of it does not become idle: answer who waits for its end. */
-void ctl_export_late(struct ctl_export *export_);
 
 /* The workers have stopped. */
 void ctl_export_close(void);

@@ -73,19 +73,12 @@ static void instance_drained(struct ctl_drain *drain)
 	ctl_export_destroy_when_unused(e);
 }
 
-static void instance_late(struct ctl_drain *drain)
-{
-	ctl_export_late(CTL_CONTAINER_OF(drain, struct ctl_instance, drain)->export_);
-}
-
 static void instance_drain(struct ctl_instance *instance)
 {
 	instance->drain = (struct ctl_drain){
 		.worker = instance->worker,
 		.idle = instance_idle,
 		.done = instance_drained,
-		.late = instance_late,
-		.late_ns = ctl_now_ns() + CTL_DRAIN_SECONDS * 1000000000ull,
 	};
 	ctl_drain_start(&instance->drain);
 }

@@ -81,12 +81,15 @@ static bool peer_may_connect(int fd)
 
 static int on_accept(sd_event_source *source, int listen_fd, uint32_t events, void *ctx)
 {
-	(void)source;
 	(void)events;
 	(void)ctx;
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0) {
+		/* It would be readable again at once: wait for the next tick. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 		return 0;
+	}
 	if (!peer_may_connect(fd)) {
 		LOG_WARN("control socket: a peer with other credentials was turned away");
 		close(fd);
@@ -150,6 +153,10 @@ void ctl_server_tick(uint64_t now_ns)
 		ctl_connection_drop(ctl_connection_controller());
 	}
 	ctl_watch_tick(now_ns);
+	ctl_export_tick(now_ns);
+	ctl_volume_tick(now_ns);
+	/* Accepting stops when there are no descriptors left for it. */
+	(void)sd_event_source_set_enabled(ctl_server.listen_source, SD_EVENT_ON);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
@@ -227,7 +234,8 @@ static int events_open(void)
 	if ((result = sd_event_add_io(event, NULL, ctl_server.stop_fd, EPOLLIN, on_stop, NULL)) < 0 ||
 	    (result = sd_event_add_io(event, NULL, worker_main_fd(), EPOLLIN, on_main_jobs, NULL)) < 0 ||
 	    (result = sd_event_add_io(event, NULL, port_poll_fd(), EPOLLIN, on_port_fd, NULL)) < 0 ||
-	    (result = sd_event_add_io(event, NULL, ctl_server.listen_fd, EPOLLIN, on_accept, NULL)) < 0)
+	    (result = sd_event_add_io(event, &ctl_server.listen_source, ctl_server.listen_fd, EPOLLIN, on_accept,
+				      NULL)) < 0)
 		return result;
 	return ctl_timer_arm(&ctl_server.tick_source, TICK_US, on_tick, NULL);
 }
@@ -305,6 +313,7 @@ void ctl_server_close(void)
 	ctl_persist_close();
 	ctl_event_close();
 	ctl_server.tick_source = sd_event_source_disable_unref(ctl_server.tick_source);
+	ctl_server.listen_source = sd_event_source_disable_unref(ctl_server.listen_source);
 	ctl_server.event = sd_event_unref(ctl_server.event);
 	if (ctl_server.listen_fd >= 0)
 		close(ctl_server.listen_fd);

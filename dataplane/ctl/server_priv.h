@@ -12,7 +12,7 @@
 
 struct ctl_server {
 	sd_event *event;
-	sd_event_source *listen_source, *main_source, *stop_source, *tick_source;
+	sd_event_source *listen_source, *tick_source;
 	int listen_fd, stop_fd;
 	char path[108]; /* what to unlink, "" when not open */
 	struct ctl_server_facts facts;

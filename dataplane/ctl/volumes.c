@@ -16,7 +16,7 @@
 
 static struct idmap volumes;
 static unsigned home_count[WHERRY_LCORE_COUNT_MAX]; /* volumes by worker, those on their way out included */
-static LIST_HEAD(, ctl_volume) removed;             /* out of the registry, not yet destroyed */
+static LIST_HEAD(volume_list, ctl_volume) removed;  /* out of the registry, not yet destroyed */
 
 struct ctl_volume *ctl_volume_find(uint64_t id)
 {
@@ -175,6 +175,11 @@ static const char *put_error(const struct wherry_ctl_volume_put *m, int fd)
 		return "the descriptor of its backing store did not come with the message";
 	if (ctl_store_size(fd, &have) == -EINVAL)
 		return "its backing store is neither a regular file nor a block device";
+	int mode = fcntl(fd, F_GETFL);
+	if (mode < 0 || mode & (O_APPEND | O_PATH))
+		return "its descriptor is not for reading and writing at any place";
+	if ((mode & O_ACCMODE) == O_WRONLY || ((mode & O_ACCMODE) == O_RDONLY && !(m->flags & WHERRY_VOLUME_READ_ONLY)))
+		return "its descriptor is not open for reading and writing";
 	return NULL;
 }
 
@@ -213,14 +218,6 @@ static void volume_drained(struct ctl_drain *drain)
 	volume_free(v);
 }
 
-/* Out of the registry already; I/O goes on in the background. */
-static void volume_late(struct ctl_drain *drain)
-{
-	struct ctl_volume *v = CTL_CONTAINER_OF(drain, struct ctl_volume, drain);
-	ctl_reply_ok(v->delete_reply);
-	v->delete_reply = (struct ctl_reply){0};
-}
-
 static void destroy_when_unused(struct ctl_volume *v)
 {
 	if (!v->removed || v->instance_count > 0)
@@ -229,8 +226,6 @@ static void destroy_when_unused(struct ctl_volume *v)
 		.worker = v->worker,
 		.idle = volume_idle,
 		.done = volume_drained,
-		.late = volume_late,
-		.late_ns = ctl_now_ns() + CTL_DRAIN_SECONDS * 1000000000ull,
 	};
 	ctl_drain_start(&v->drain);
 }
@@ -246,6 +241,7 @@ static void volume_remove(struct ctl_volume *v, struct ctl_reply reply)
 	idmap_remove(&volumes, v->id);
 	v->removed = true;
 	v->delete_reply = reply;
+	v->delete_late_ns = ctl_now_ns() + CTL_DRAIN_SECONDS * 1000000000ull;
 	LIST_INSERT_HEAD(&removed, v, removed_link);
 	destroy_when_unused(v);
 }
@@ -263,6 +259,18 @@ void ctl_on_volume_delete(struct ctl_request *request, const struct wherry_ctl_v
 				v->name);
 	else
 		volume_remove(v, request->reply);
+}
+
+void ctl_volume_tick(uint64_t now_ns)
+{
+	struct ctl_volume *v;
+	LIST_FOREACH(v, &removed, removed_link)
+	{
+		if (!v->delete_reply.connection || now_ns < v->delete_late_ns)
+			continue;
+		ctl_reply_ok(v->delete_reply);
+		v->delete_reply = (struct ctl_reply){0};
+	}
 }
 
 void ctl_volume_sync_begin(void)

@@ -68,6 +68,7 @@ struct ctl_volume {
 
 	struct ctl_drain drain; /* of its destruction */
 	struct ctl_reply delete_reply;
+	uint64_t delete_late_ns; /* answered then, destroyed or not */
 	LIST_ENTRY(ctl_volume) removed_link;
 };
 
@@ -89,6 +90,8 @@ unsigned ctl_volume_count_on(const struct worker *worker);
 bool ctl_volume_set_offline(struct ctl_volume *volume, struct ctl_reply reply);
 /* An export instance on it has been destroyed. */
 void ctl_volume_release(struct ctl_volume *volume);
+/* Once a second: answer deletes that wait for I/O for too long; the volume is out of reach, and ends by itself. */
+void ctl_volume_tick(uint64_t now_ns);
 /* SYNC: forget what was put; delete what has not been put since and is not exported. */
 void ctl_volume_sync_begin(void);
 void ctl_volume_sync_sweep(void);

@@ -280,6 +280,29 @@ Test(ctl_exports, a_deleted_export_leaves_the_routes_then_the_worker_then_memory
 	cr_expect_not_null(fake_served(1));
 }
 
+Test(ctl_exports, deletes_that_wait_for_io_are_answered_in_time_and_end_later)
+{
+	serve();
+	put_export((struct export){1, 1, 1, 1, 1, 1});
+	struct aoe_export *e = fake_served(1);
+	e->under_way = 1;
+	CLIENT_SEND(&c, aoe_export_delete, ++next_id, .id = 1);
+	CLIENT_SEND(&c, volume_delete, ++next_id, .id = 1);
+	settle();
+	ctl_server_tick(ctl_now_ns() + (CTL_DRAIN_SECONDS - 1) * 1000000000ull);
+	CLIENT_SEND(&c, idle_put, ++next_id, .spin_turns = 1);
+	client_expect_ok(&c, next_id); /* neither has been answered yet */
+	ctl_server_tick(ctl_now_ns() + CTL_DRAIN_SECONDS * 1000000000ull);
+	client_expect_ok(&c, next_id - 2);
+	client_expect_ok(&c, next_id - 1);
+	cr_expect_eq(fake.live_exports, 1);
+	e->under_way = 0;
+	settle();
+	cr_expect_eq(fake.live_exports, 0);
+	CLIENT_SEND(&c, idle_put, ++next_id, .spin_turns = 1);
+	client_expect_ok(&c, next_id); /* and neither is answered again */
+}
+
 Test(ctl_exports, put_and_delete_in_one_breath_leave_nothing)
 {
 	serve();

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -273,6 +274,32 @@ Test(ctl_server, events_for_a_controller_that_never_reads_are_bounded)
 		got++;
 	cr_expect_leq(got, 64, "%u events were sent without one answer", got);
 	cr_expect_gt(got, 0);
+	client_close(&c);
+}
+
+Test(ctl_server, without_free_descriptors_nothing_spins_and_accepting_goes_on_later)
+{
+	struct rlimit before, few;
+	struct client c;
+	client_connect(&c);
+	settle();
+	client_close(&c);
+	settle();
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int next = dup(0);
+	close(next);
+	few = before;
+	few.rlim_cur = (rlim_t)next + 1; /* the client's end, and none for the server's */
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	client_connect(&c);
+	cr_assert_eq(c.fd, next);
+	(void)ctl_server_turn(0);
+	for (unsigned i = 0; i < 10; i++)
+		cr_expect_eq(ctl_server_turn(0), 0, "the listening socket is asked again and again");
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ctl_server_tick(ctl_now_ns());
+	CLIENT_SEND(&c, hello, 1, .version = WHERRY_CTL_VERSION, .software = "late", .role = WHERRY_ROLE_OBSERVER);
+	client_expect(&c, WHERRY_CTL_HELLO_REPLY, 1);
 	client_close(&c);
 }
 

@@ -157,6 +157,38 @@ Test(ctl_volumes, a_bad_put_is_refused_with_a_sentence_and_leaves_nothing)
 	cr_expect_eq(count_fds(), fds, "descriptors leak");
 }
 
+Test(ctl_volumes, a_descriptor_that_cannot_do_what_the_volume_promises_is_refused)
+{
+	char path[128];
+	struct wherry_ctl_volume_put m = ram(1, 1, MIB);
+	m.backend = WHERRY_BACKEND_FILE;
+	close(make_file(MIB, path));
+	struct {
+		const char *name;
+		int open_flags;
+		uint32_t flags;
+		bool good;
+	} cases[] = {
+		{"read-only file, writable volume", O_RDONLY, 0, false},
+		{"write-only file", O_WRONLY, 0, false},
+		{"appending file", O_RDWR | O_APPEND, 0, false},
+		{"path only", O_PATH, WHERRY_VOLUME_READ_ONLY, false},
+		{"read-only file, read-only volume", O_RDONLY, WHERRY_VOLUME_READ_ONLY, true},
+		{"read-write file", O_RDWR, 0, true},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int fd = open(path, cases[i].open_flags | O_CLOEXEC);
+		cr_assert_geq(fd, 0);
+		m.id = i + 1;
+		m.flags = cases[i].flags;
+		uint32_t id = send_put(&m, fd);
+		cr_assert(client_receive(&c));
+		cr_expect_eq(c.header.request_id, id);
+		cr_expect_eq(c.header.type, cases[i].good ? WHERRY_CTL_OK : WHERRY_CTL_ERROR, "%s", cases[i].name);
+	}
+	unlink(path);
+}
+
 Test(ctl_volumes, volumes_spread_over_the_workers)
 {
 	for (uint64_t id = 1; id <= 6; id++) {
