@@ -25,7 +25,7 @@
 #define CONNECT_NEW_US 60000000u /* a new process must listen within */
 #define CONNECT_OLD_US 5000000u  /* one that runs already */
 #define STOP_US 3000000u         /* to end its I/O before it is killed */
-#define STEADY_US 1000000u       /* an end after so much service is not a quick failure */
+#define STEADY_US 200000u        /* an end after so much service is not a quick failure */
 #define LINK_LOSSES_MAX 5        /* in a row, then it is killed */
 
 const char *const plane_state_names[] = {"down", "starting", "syncing", "serving", "adopted", NULL};
