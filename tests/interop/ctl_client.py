@@ -119,6 +119,9 @@ def decode(packet):
     return name, request_id, values
 
 
+HELLO_OBSERVER = encode("HELLO", 1, {"version": VERSION, "software": "ctl_client", "role": OBSERVER})
+
+
 # ------------------------------------------------------------------ client
 class CtlError(Exception):
     """The dataplane answered ERROR."""
