@@ -29,6 +29,7 @@ enum cli_type {
 	CLI_NAMES,   /* comma-separated names; "all": empty list */
 	CLI_VLANS,   /* comma-separated VLAN ids; "none": empty list */
 	CLI_DEVICE,  /* KIND:REST of a port */
+	CLI_LCORES,  /* CPU list, auto: empty text */
 	CLI_JSON,    /* a JSON object */
 	CLI_SECONDS, /* seconds, fractions allowed -> real */
 	CLI_SINCE,   /* event id, or an age such as 15m */

@@ -115,8 +115,13 @@ static void check_worker(struct doctor *doctor, const json_t *lcore, const char 
 		return;
 	(void)snprintf(object, sizeof(object), "lcore %lld",
 		       (long long)json_integer_value(json_object_get(lcore, "lcore_id")));
-	/* The first CPU stands for all: a worker has one. */
-	long long cpu = strtoll(cpus, NULL, 10);
+	char *end;
+	long long cpu = strtoll(cpus, &end, 10);
+	if (*end) {
+		doctor_add(doctor, DOCTOR_WARNING, "isolation", object, "give it a CPU of its own: wherryctl lcore set",
+			   "shares CPUs %s: other work interrupts it", cpus);
+		return;
+	}
 	if (!doctor_exists(doctor, "/sys/devices/system/cpu/cpu%lld", cpu))
 		doctor_add(doctor, DOCTOR_ERROR, "isolation", object, "choose CPUs that exist: wherryctl lcore set",
 			   "CPU %lld is not there", cpu);

@@ -99,6 +99,12 @@ void doctor_check_hugepages(struct doctor *doctor)
 			   "not mounted, which the dataplane does not need");
 }
 
+/* Ports whose drivers lock memory. */
+static bool needs_locked_memory(const struct doctor *doctor)
+{
+	return doctor_has_port_kind(doctor, "pci") || doctor_has_port_kind(doctor, "af_xdp");
+}
+
 void doctor_check_memlock(struct doctor *doctor)
 {
 	static const char prefix[] = "Max locked memory";
@@ -116,7 +122,7 @@ void doctor_check_memlock(struct doctor *doctor)
 	uint64_t bytes = strtoull(soft, NULL, 10);
 	if (!strncmp(soft, "unlimited", strlen("unlimited")))
 		doctor_add(doctor, DOCTOR_OK, "memlock", object, NULL, "may lock all its memory");
-	else if (bytes >= MEMLOCK_MIN_BYTES)
+	else if (bytes >= MEMLOCK_MIN_BYTES || (found && !needs_locked_memory(doctor)))
 		doctor_add(doctor, DOCTOR_OK, "memlock", object, NULL, "may lock %s",
 			   text_size_emit_short(bytes, size));
 	else if (!found)
@@ -126,7 +132,7 @@ void doctor_check_memlock(struct doctor *doctor)
 	else
 		doctor_add(doctor, DOCTOR_WARNING, "memlock", object,
 			   "start wherryd as root, or set LimitMEMLOCK=infinity in its unit",
-			   "may lock only %s: pci and af_xdp ports need more", text_size_emit_short(bytes, size));
+			   "may lock only %s: its pci and af_xdp ports need more", text_size_emit_short(bytes, size));
 }
 
 void doctor_check_state_dir(struct doctor *doctor)

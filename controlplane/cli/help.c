@@ -37,6 +37,8 @@ const char *cli_value_name(const struct cli_param *param)
 		return "ID,...";
 	case CLI_DEVICE:
 		return "DEVICE";
+	case CLI_LCORES:
+		return "LIST";
 	case CLI_JSON:
 		return "JSON";
 	case CLI_SECONDS:

@@ -53,6 +53,62 @@ const struct man_option man_dataplane_options[] = {
 	{NULL, NULL, NULL},
 };
 
+/* Keys of the configuration file; the example below them is applied by a test. */
+static const struct man_option configuration_keys[] = {
+	{"ports", NULL, "A list of ports: name, device, and if need be mtu and vlans."},
+	{"lcores", NULL, "The CPUs of the dataplane: list, empty for its own choice, and main, -1 for its own choice."},
+	{"idle", NULL, "What a worker does without work: spin_turns, pause_turns and sleep_us."},
+	{"volumes", NULL,
+	 "A list of volumes: name, backend (ram, file or null), and if need be path, size, block_bytes, read_only, "
+	 "write_back, online and uuid. With create_file a missing file is made, with sparse without allocating it."},
+	{"exports", NULL,
+	 "Lists by protocol; there is aoe. An AoE export has shelf, slot, volume, and if need be read_only, "
+	 "buffer_count, "
+	 "sectors_max, ports, vlans, remote (mask, config, force_reserve), mask, and config_string or "
+	 "config_string_hex."},
+	{NULL, NULL, NULL},
+};
+
+static const char configuration_example[] = "ports:\n"
+					    "- name: east\n"
+					    "  device: af_xdp:eth1\n"
+					    "  mtu: 9000\n"
+					    "  vlans: [20, 30]\n"
+					    "lcores:\n"
+					    "  list: 2-5\n"
+					    "  main: 2\n"
+					    "volumes:\n"
+					    "- name: disk0\n"
+					    "  backend: file\n"
+					    "  path: /srv/wherry/disk0.img\n"
+					    "  size: 100GiB\n"
+					    "  create_file: true\n"
+					    "exports:\n"
+					    "  aoe:\n"
+					    "  - shelf: 1\n"
+					    "    slot: 0\n"
+					    "    volume: disk0\n"
+					    "    ports: [east]\n"
+					    "    mask: [\"52:54:00:12:34:56\"]";
+
+static void man_configuration(FILE *out)
+{
+	(void)fputs(".Sh CONFIGURATION FILE\n", out);
+	man_text(out,
+		 "The whole configuration can be written as one YAML text, exported, compared and applied with the "
+		 "commands wherryctl config export, diff and apply. Applying is all or nothing, applying twice changes "
+		 "nothing, and what the text does not name is deleted; the file of a deleted volume stays. A key that "
+		 "is "
+		 "not known is refused with its line. The keys are:");
+	(void)fputs(".Bl -tag -width Ds\n", out);
+	for (const struct man_option *key = configuration_keys; key->name; key++) {
+		(void)fprintf(out, ".It Cm %s\n", key->name);
+		man_text(out, key->help);
+	}
+	(void)fputs(".El\n.Pp\nFor example:\n.Pp\n", out);
+	man_display(out, "", configuration_example);
+}
+
 void man_wherryd(FILE *out)
 {
 	man_head(out, "WHERRYD", "8", "wherryd", "control plane of the wherry block-storage appliance");
@@ -71,6 +127,7 @@ void man_wherryd(FILE *out)
 		      "first, such as a client's reservation, fail and are to be retried.");
 	(void)fputs(".Pp\nThe options are:\n", out);
 	man_options(out, man_wherryd_options);
+	man_configuration(out);
 	(void)fputs(".Sh RPC\n", out);
 	man_text(out, "The socket takes one JSON-RPC 2.0 object per line and answers with one per line. The "
 		      "peer's credentials are checked: root, the daemon's user and members of its group may "

@@ -80,9 +80,9 @@ static const struct cli_param port_set_params[] = {
 	END,
 };
 static const struct cli_param lcore_set_params[] = {
-	ARG("LCORES", TEXT, "lcores", "CPUs of the lcores, e.g. 2-5 or 2,4,6"),
-	OPT_REQUIRED("main", INT, "main", "the one of them that runs the control socket and serves no client",
-		     .max = 1023),
+	ARG("LCORES", LCORES, "lcores", "CPUs of the lcores, e.g. 2-5 or 2,4,6; auto: the dataplane chooses"),
+	OPT("main", INT, "main",
+	    "the one of them that runs the control socket and serves no client (default: the lowest)", .max = 1023),
 	END,
 };
 static const struct cli_param lcore_idle_params[] = {
@@ -146,10 +146,10 @@ const struct cli_command cli_appliance_commands[] = {
 	{WORDS("lcore", "list"), .method = "lcore.list", .params = no_params, .columns = lcore_columns,
 	 .output = CLI_OUT_LIST, .summary = "List the lcores and how busy they have been since their start",
 	 .examples = "lcore list"},
-	{WORDS("lcore", "set"), .method = "lcore.set", .params = lcore_set_params,
-	 .done = "lcores: {lcores}, main {main}", .summary = "Choose the CPUs of the dataplane",
-	 .details = "The dataplane restarts; clients see a pause of under a second.",
-	 .examples = "lcore set 2-5 --main 2"},
+	{WORDS("lcore", "set"), .method = "lcore.set", .params = lcore_set_params, .done = "lcores: set",
+	 .summary = "Choose the CPUs of the dataplane",
+	 .details = "config export shows what is set. The dataplane restarts; clients see a pause of under a second.",
+	 .examples = "lcore set 2-5\nlcore set 2-5 --main 5\nlcore set auto"},
 	{WORDS("lcore", "idle"), .method = "lcore.idle", .params = lcore_idle_params, .done = "idle policy: set",
 	 .summary = "Choose what an lcore does when there is no work",
 	 .details = "First it spins, then it pauses the CPU between turns, then it sleeps. Sleeping saves "

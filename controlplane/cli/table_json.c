@@ -32,6 +32,7 @@ static const char *wire_type(const struct cli_param *param)
 	case CLI_ENUM:
 	case CLI_MAC:
 	case CLI_DEVICE:
+	case CLI_LCORES:
 	case CLI_SINCE:
 	case CLI_TYPE_COUNT:
 		break;

@@ -197,6 +197,7 @@ static json_t *make_checked_text(const struct cli_param *param, const char *text
 	unsigned index;
 	char mac_text[TEXT_MAC_BYTES], remedy[160];
 	struct wherry_mac mac;
+	struct text_lcores lcores;
 	const char *value = text, *why = NULL;
 	int64_t number;
 	remedy[0] = 0;
@@ -224,6 +225,12 @@ static json_t *make_checked_text(const struct cli_param *param, const char *text
 			why = "give pci:ADDRESS, af_xdp:INTERFACE, af_packet:INTERFACE, tap:INTERFACE or memif:SOCKET";
 		break;
 	}
+	case CLI_LCORES:
+		if (!strcmp(text, "auto"))
+			value = "";
+		else if (text_lcores_parse(text, &lcores))
+			why = "give a list of CPUs such as 2-5 or 2,4,6, or auto";
+		break;
 	case CLI_SINCE:
 		if (cli_int_parse(text, &number) && cli_age_parse(text, &number))
 			why = "give an event id, or an age such as 90s, 15m, 2h or 3d";
@@ -274,6 +281,7 @@ static json_t *make_value(const struct cli_param *param, const char *text, struc
 	case CLI_ENUM:
 	case CLI_MAC:
 	case CLI_DEVICE:
+	case CLI_LCORES:
 	case CLI_SINCE:
 	case CLI_TARGET:
 	case CLI_TYPE_COUNT:

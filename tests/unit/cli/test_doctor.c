@@ -119,7 +119,12 @@ Test(cli_doctor, the_memory_lock_limit_of_the_dataplane_comes_first)
 		       "%sMax locked memory         65536                65536                bytes\n", head);
 	tree_write(&tree, "/proc/42/limits", text);
 	check(doctor_check_memlock);
+	EXPECT_FOUND(DOCTOR_OK, "dataplane", "may lock 64KiB");
+	json_t *ports = load("[{\"device\": \"tap:t0\"}, {\"device\": \"pci:0000:01:00.0\"}]");
+	doctor.ports = ports;
+	check(doctor_check_memlock);
 	EXPECT_FOUND(DOCTOR_WARNING, "dataplane", "may lock only 64KiB");
+	json_decref(ports);
 	json_decref(status);
 }
 
@@ -220,14 +225,16 @@ Test(cli_doctor, workers_want_isolated_cpus_without_ticks)
 			      "{\"main\": false, \"lcore_id\": 1, \"cpus\": \"1\"}, {\"main\": false, \"lcore_id\": 2, "
 			      "\"cpus\": \"2\"}, "
 			      "{\"main\": false, \"lcore_id\": 7, \"cpus\": \"7\"}, {\"main\": false, \"lcore_id\": 9, "
-			      "\"cpus\": \"9\"}]");
+			      "\"cpus\": \"9\"}, "
+			      "{\"main\": false, \"lcore_id\": 3, \"cpus\": \"2-3\"}]");
 	doctor.lcores = lcores;
 	check(doctor_check_isolation);
 	EXPECT_FOUND(DOCTOR_WARNING, "lcore 1", "not isolated");
 	EXPECT_FOUND(DOCTOR_OK, "lcore 2", "isolated and without timer ticks");
 	EXPECT_FOUND(DOCTOR_WARNING, "lcore 7", "the timer interrupts it");
 	EXPECT_FOUND(DOCTOR_ERROR, "lcore 9", "not there");
-	cr_expect_eq(json_array_size(doctor.findings), 4, "the main lcore needs no CPU of its own");
+	EXPECT_FOUND(DOCTOR_WARNING, "lcore 3", "shares CPUs 2-3");
+	cr_expect_eq(json_array_size(doctor.findings), 5, "the main lcore needs no CPU of its own");
 	json_decref(lcores);
 }
 
