@@ -120,6 +120,8 @@ static bool wait_turn(struct capture *c)
 	struct pollfd pollers[] = {
 		{.fd = c->signal_fd, .events = POLLIN},
 		{.fd = c->relay_fd, .events = POLLIN},
+		/* Errors only: a pipe whose reader has gone tells so without another frame. */
+		{.fd = c->relay_fd < 0 ? -1 : c->out_fd, .events = 0},
 	};
 	int64_t until_us = cli_now_us() + SHOW_MS * 1000;
 	for (;;) {
@@ -127,10 +129,17 @@ static bool wait_turn(struct capture *c)
 		if (left_us <= 0 || left_us > SHOW_MS * 1000)
 			return true;
 		pollers[1].fd = c->relay_fd;
-		if (poll(pollers, 2, (int)(left_us / 1000) + 1) < 0 && errno != EINTR)
-			return false;
+		if (poll(pollers, 3, (int)(left_us / 1000) + 1) < 0) {
+			if (errno != EINTR)
+				return false;
+			continue;
+		}
 		if (pollers[0].revents)
 			return false;
+		if (pollers[2].revents & (POLLERR | POLLHUP)) {
+			c->reader_gone = true;
+			return false;
+		}
 		if (!pollers[1].revents)
 			continue;
 		int more = relay(c);
