@@ -8,12 +8,16 @@
 
 #include "wherry/limits.h"
 
+#define BUFFER_ALIGN_BYTES 4096u
+
 static struct pkt *make(struct pkt_heap *heap, uint32_t room_bytes, uint32_t headroom_bytes)
 {
 	struct pkt *pkt = calloc(1, sizeof *pkt);
-	uint8_t *head = malloc(room_bytes ? room_bytes : 1);
-	if (!pkt || !head)
+	void *block;
+	/* Aligned, so that what depends on the alignment of payload does not depend on the state of the heap. */
+	if (!pkt || posix_memalign(&block, BUFFER_ALIGN_BYTES, room_bytes ? room_bytes : 1))
 		abort();
+	uint8_t *head = block;
 	*pkt = (struct pkt){.data = head + headroom_bytes, .head = head, .room_bytes = room_bytes, .priv = heap};
 	heap->out_count++;
 	return pkt;

@@ -3,8 +3,8 @@
  * Packets on the heap, for tests, fuzzing and the simulator.
  *
  * Each buffer is its own allocation of exactly its room, so that ASan sees a
- * byte too far on either side.  The pool counts what is out and can be told to
- * run dry.  Thread: one owner.
+ * byte too far on either side; its head is aligned to 4096 bytes.  The pool
+ * counts what is out and can be told to run dry.  Thread: one owner.
  */
 #pragma once
 
