@@ -21,6 +21,8 @@ else
     DIR=$(mktemp -d "${TMPDIR:-/tmp}/wherry-case.XXXXXX")
     REMOVE_DIR=yes
 fi
+# The appliance gives up its rights and must still reach its own directories.
+chmod 711 "$DIR"
 JOURNAL=$DIR/cleanup
 CASE_NAME=$(basename "$0" .test)
 
