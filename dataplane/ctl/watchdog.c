@@ -61,17 +61,19 @@ static void watch_errors(struct ctl_volume *v, uint64_t now_ns)
 	if (now_ns < w->quiet_until_ns ||
 	    (io == w->reported_io && no_space == w->reported_no_space && too_short == w->reported_short))
 		return;
-	if (no_space > w->reported_no_space)
+	const uint64_t new_no_space = no_space - w->reported_no_space, new_short = too_short - w->reported_short;
+	const uint64_t failed = io - w->reported_io + new_short;
+	if (new_no_space)
 		ctl_event(WHERRY_ERROR, "volume.no_space", v->id,
-			  "volume %s: %llu requests failed because its backing store is full. Make room there; clients "
-			  "retry.",
-			  v->name, (unsigned long long)(no_space - w->reported_no_space));
+			  "volume %s: requests that failed because its backing store is full: %llu. Make room there; "
+			  "clients try again.",
+			  v->name, (unsigned long long)new_no_space);
 	else
-		ctl_event(WHERRY_ERROR, "volume.io_error", v->id,
-			  "volume %s: %llu requests failed in its backing store (%llu of them past its end). See the "
-			  "kernel's log for the device.",
-			  v->name, (unsigned long long)(io - w->reported_io + too_short - w->reported_short),
-			  (unsigned long long)(too_short - w->reported_short));
+		ctl_event(
+			WHERRY_ERROR, "volume.io_error", v->id,
+			"volume %s: requests that failed in its backing store: %llu, past its end: %llu. The kernel's "
+			"log tells more about the device.",
+			v->name, (unsigned long long)failed, (unsigned long long)new_short);
 	w->reported_io = io;
 	w->reported_no_space = no_space;
 	w->reported_short = too_short;

@@ -497,14 +497,14 @@ Test(ctl_volumes, failed_io_is_reported_at_most_once_a_minute)
 	uint64_t now_ns = ctl_now_ns();
 	v->volume.stats[WHERRY_VOLUME_err_io] = 3;
 	ctl_server_tick(now_ns);
-	expect_event("volume.io_error", "3 requests");
+	expect_event("volume.io_error", "store: 3, past");
 	v->volume.stats[WHERRY_VOLUME_err_io] = 10;
 	v->volume.stats[WHERRY_VOLUME_err_no_space] = 2;
 	ctl_server_tick(now_ns + 1000000000);
 	CLIENT_SEND(&c, volume_online, ++next_id, .id = 1, .online = true);
 	client_expect_ok(&c, next_id); /* no event before */
 	ctl_server_tick(now_ns + 61000000000);
-	expect_event("volume.no_space", "2 requests");
+	expect_event("volume.no_space", "full: 2.");
 }
 
 /* --------------------------------------------------------------- requests */
