@@ -12,6 +12,7 @@
 #include "ctl/connection.h"
 #include "ctl/exports.h"
 #include "ctl/server_priv.h"
+#include "log/log.h"
 
 /* Request ids: from the dataplane | serial | worker | slot. */
 #define WORKER_BITS 6
@@ -144,6 +145,14 @@ void ctl_on_aoe_persisted(uint32_t request_id, const struct wherry_ctl_aoe_persi
 	if (!slot)
 		return;
 	struct ctl_export *e = ctl_export_find(slot->m.export_id);
+	if (e && e->live && e->live->worker != slot->worker) {
+		/* The export moved meanwhile, and its new worker does not know the change, nor do we the whole state.
+		 * The control plane does: it sends everything when it connects again. */
+		LOG_WARN("AoE export %u.%u changed and moved at once: asking for the whole configuration", e->shelf,
+			 e->slot);
+		ctl_connection_drop(ctl_connection_controller());
+		return;
+	}
 	if (e && m->state_generation > e->state_generation)
 		e->state_generation = m->state_generation;
 	slot_answer(slot, 0, m->state_generation);

@@ -65,8 +65,7 @@ static void watch_errors(struct ctl_volume *v, uint64_t now_ns)
 	const uint64_t failed = io - w->reported_io + new_short;
 	if (new_no_space)
 		ctl_event(WHERRY_ERROR, "volume.no_space", v->id,
-			  "volume %s: requests that failed because its backing store is full: %llu. Make room there; "
-			  "clients try again.",
+			  "volume %s: requests that failed because its backing store is full: %llu. Make room there.",
 			  v->name, (unsigned long long)new_no_space);
 	else
 		ctl_event(

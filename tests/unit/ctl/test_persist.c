@@ -150,6 +150,35 @@ Test(ctl_persist, a_controller_that_leaves_fails_what_is_under_way_once)
 	cr_expect_eq(ask(0, 5), -EAGAIN);
 }
 
+Test(ctl_persist, a_change_of_an_export_that_has_moved_asks_for_the_whole_configuration)
+{
+	client_hello(&c, WHERRY_ROLE_CONTROLLER);
+	for (uint32_t id = 1; id <= 2; id++) {
+		CLIENT_SEND(&c, volume_put, id, .id = id, .generation = 1, .name = "v", .backend = WHERRY_BACKEND_NULL,
+			    .size_bytes = 4096, .block_bytes = 512, .align_bytes = 1, .memory_align_bytes = 1);
+		client_expect_ok(&c, id);
+	}
+	CLIENT_SEND(&c, aoe_export_put, 3, .id = 77, .generation = 1, .volume_id = 1, .buffer_count = 2,
+		    .state_generation = 5);
+	client_expect_ok(&c, 3);
+	cr_expect_eq(ask(0, 1), 0);
+	cr_assert(client_receive(&c));
+	uint32_t persist_id = c.header.request_id;
+	CLIENT_SEND(&c, aoe_export_put, 4, .id = 77, .generation = 2, .volume_id = 2, .buffer_count = 2,
+		    .state_generation = 5);
+	client_expect_ok(&c, 4);
+	CLIENT_SEND(&c, aoe_persisted, persist_id, .export_id = 77, .state_generation = 6);
+	expect_answer(0, 0, 1, -EAGAIN, 0);
+	cr_expect(client_closed(&c));
+	client_close(&c);
+	client_hello(&c, WHERRY_ROLE_CONTROLLER);
+	CLIENT_SEND(&c, aoe_export_put, 5, .id = 77, .generation = 2, .volume_id = 2, .buffer_count = 2,
+		    .state_generation = 6);
+	client_expect_ok(&c, 5);
+	cr_expect_eq(fake_served(77)->state_generation, 6, "the state that was sent again is ignored");
+	client_close(&c);
+}
+
 Test(ctl_persist, a_silent_controller_is_disconnected)
 {
 	client_hello(&c, WHERRY_ROLE_CONTROLLER);
