@@ -265,7 +265,7 @@ static void drain_finished(struct job *job)
 	--*((struct drain_job *)job)->unfinished;
 }
 
-/* Ask every worker once.  Returns false when one did not answer in time. */
+/* Ask every worker once.  Returns false, and tells nothing, when one did not answer in time. */
 static bool ask_all(uint32_t *requests, uint32_t *waiting, uint64_t deadline)
 {
 	static struct drain_job jobs[WHERRY_LCORE_COUNT_MAX]; /* outlive this call when a worker does not answer */
@@ -285,12 +285,14 @@ static bool ask_all(uint32_t *requests, uint32_t *waiting, uint64_t deadline)
 		if (unfinished)
 			sleep_us(100);
 	}
+	if (unfinished)
+		return false;
 	*requests = *waiting = 0;
 	for (unsigned i = 0; i < created_count; i++) {
 		*requests += jobs[i].requests;
 		*waiting += jobs[i].waiting;
 	}
-	return unfinished == 0;
+	return true;
 }
 
 uint32_t workers_drain(unsigned timeout_ms)
