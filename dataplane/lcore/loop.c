@@ -100,7 +100,7 @@ static void relax(struct worker *worker, enum idle_action action)
 			rte_pause();
 		break;
 	case IDLE_SLEEP: {
-		uint32_t us = worker->priv->idle.policy.sleep_us;
+		uint32_t us = idle_sleep_us(&worker->priv->idle);
 		if (us > SLEEP_US_WITH_IO && backend_engine_under_way(worker->engine))
 			us = SLEEP_US_WITH_IO;
 		struct timespec pause = {.tv_nsec = (long)us * 1000};

@@ -83,7 +83,7 @@ int route_table_lookup(const struct route_table *table, uint16_t shelf, uint8_t 
 void worker_set_routes(struct worker *worker, const struct route_table *table);
 /* In a job: open (or close) the gate; while it is closed the worker drops and counts every frame. */
 void worker_set_gate(struct worker *worker, bool open);
-/* In a job: idle policy. */
+/* In a job: idle policy; sleeps grow up to sleep_us. */
 void worker_set_idle(struct worker *worker, uint32_t spin_turns, uint32_t pause_turns, uint32_t sleep_us);
 /* Persistence hook: called on the worker by aoe's persist; ctl/ sets it before the workers start. */
 void worker_set_persist(int (*persist)(struct worker *worker, const struct aoe_persist *change));

@@ -36,6 +36,30 @@ Test(lcore_idle, sleeps_at_once_when_told_so_and_counts_beyond_32_bits)
 	cr_expect_eq(idle_turn(&idle, false), IDLE_SLEEP);
 }
 
+Test(lcore_idle, sleeps_grow_to_the_longest_and_start_short_again_after_work)
+{
+	struct idle idle = {.policy = {1, 1, 100}};
+	uint32_t last = 0;
+	idle_turn(&idle, false);
+	idle_turn(&idle, false);
+	cr_assert_eq(idle_turn(&idle, false), IDLE_SLEEP);
+	cr_expect_eq(idle_sleep_us(&idle), IDLE_SLEEP_US_FIRST);
+	for (unsigned i = 0; i < 2000; i++) {
+		idle_turn(&idle, false);
+		cr_expect_geq(idle_sleep_us(&idle), last);
+		last = idle_sleep_us(&idle);
+	}
+	cr_expect_eq(last, 100u);
+	idle_turn(&idle, true);
+	for (unsigned i = 0; i < 3; i++)
+		idle_turn(&idle, false);
+	cr_expect_eq(idle_sleep_us(&idle), IDLE_SLEEP_US_FIRST);
+	idle.policy.sleep_us = 5;
+	cr_expect_eq(idle_sleep_us(&idle), 5u, "never longer than the policy allows");
+	idle = (struct idle){.policy = {0, 0, IDLE_SLEEP_US_MAX}, .empty_turns = UINT64_MAX / 2};
+	cr_expect_eq(idle_sleep_us(&idle), IDLE_SLEEP_US_MAX);
+}
+
 /* ------------------------------------------------------------------- jobs */
 struct numbered_job {
 	struct job job;
