@@ -14,7 +14,7 @@
 static const cap_value_t net_admin[] = {CAP_NET_ADMIN};
 
 /* Without a limit, or as far as this process may. */
-static int raise_limit(int resource)
+static int raise_limit(__rlimit_resource_t resource)
 {
 	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
 	if (resource != RLIMIT_NOFILE && setrlimit(resource, &limit) == 0)
