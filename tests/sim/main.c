@@ -266,9 +266,9 @@ static bool parse_option(int option, struct options *options)
 		options->world.op_count = (unsigned)value;
 		return true;
 	case 'j':
-		if (!parse_number(optarg, '\0', &rest, &value) || value == 0 || value > JOB_MAX)
+		if (!parse_number(optarg, '\0', &rest, &value) || value == 0)
 			return false;
-		options->job_count = (unsigned)value;
+		options->job_count = value < JOB_MAX ? (unsigned)value : JOB_MAX;
 		return true;
 	case 'p':
 		return parse_plant(optarg, &options->world.plant);
