@@ -68,7 +68,7 @@ struct numbered_job {
 
 Test(lcore_joblist, jobs_come_out_in_the_order_they_went_in)
 {
-	struct job_list list = {0};
+	struct job_list list = {NULL};
 	struct numbered_job jobs[5] = {0};
 	cr_expect_null(job_list_take(&list));
 	for (unsigned i = 0; i < 5; i++) {
