@@ -47,13 +47,14 @@ void doctor_check_daemon(struct doctor *doctor)
 		   doctor_text(doctor->status, "version"));
 	const json_t *dataplane = json_object_get(doctor->status, "dataplane");
 	const char *state = doctor_text(dataplane, "state"), *last_exit = doctor_text(dataplane, "last_exit");
+	const char *detail = doctor_text(dataplane, "detail");
 	json_int_t restarts = json_integer_value(json_object_get(dataplane, "restarts"));
 	if (!strcmp(state, "serving") || !strcmp(state, "adopted"))
 		doctor_add(doctor, DOCTOR_OK, "daemon", "dataplane", NULL, "%s", state);
 	else
 		doctor_add(doctor, DOCTOR_ERROR, "daemon", "dataplane", "see wherryctl events, and wherryd's log",
-			   "%s: clients get no answers%s%s", *state ? state : "state unknown",
-			   *last_exit ? "; last exit: " : "", last_exit);
+			   "%s: clients get no answers%s%s%s%s", *state ? state : "state unknown", *detail ? "; " : "",
+			   detail, *last_exit ? "; last exit: " : "", last_exit);
 	if (restarts > 0)
 		doctor_add(doctor, DOCTOR_WARNING, "daemon", "dataplane", "see wherryctl events for the reasons",
 			   "was restarted %lld times since wherryd started%s%s", (long long)restarts,

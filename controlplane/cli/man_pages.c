@@ -11,8 +11,8 @@ const struct man_option man_wherryd_options[] = {
 	{"dataplane", "PATH", "The program wherry-dataplane."},
 	{"allow-path", "PREFIX",
 	 "A directory below which the files of volumes may lie. May be given more than once. "
-	 "The directory volumes of the state directory and block devices in /dev are always "
-	 "allowed; anything else is refused."},
+	 "The default is the directory volumes in the state directory. Block devices in /dev "
+	 "are always allowed; anything else is refused."},
 	{"config", "FILE",
 	 "Apply this YAML configuration once at the start, before anything is served, as wherryctl config apply does."},
 	{"eal-args", "STRING", "More arguments for DPDK's environment layer, separated by blanks."},
@@ -59,47 +59,32 @@ static const struct man_option configuration_keys[] = {
 	{"lcores", NULL, "The CPUs of the dataplane: list, empty for its own choice, and main, -1 for its own choice."},
 	{"idle", NULL, "What a worker does without work: spin_turns, pause_turns and sleep_us."},
 	{"volumes", NULL,
-	 "A list of volumes: name, backend (ram, file or null), and if need be path, size, block_bytes, read_only, "
-	 "write_back, online and uuid. With create_file a missing file is made, with sparse without allocating it."},
+	 "A list of volumes: name, backend (ram, file or null), and if need be path, size, "
+	 "block_bytes, read_only, write_back, online and uuid. With create_file a missing file "
+	 "is made, with sparse without allocating it."},
 	{"exports", NULL,
-	 "Lists by protocol; there is aoe. An AoE export has shelf, slot, volume, and if need be read_only, "
-	 "buffer_count, "
-	 "sectors_max, ports, vlans, remote (mask, config, force_reserve), mask, and config_string or "
-	 "config_string_hex."},
+	 "Lists by protocol; there is aoe. An AoE export has shelf, slot, volume, and if need "
+	 "be read_only, buffer_count, sectors_max, ports, vlans, remote (mask, config, "
+	 "force_reserve), mask, and config_string or config_string_hex. Without mask or config "
+	 "string these are left as they are."},
 	{NULL, NULL, NULL},
 };
 
-static const char configuration_example[] = "ports:\n"
-					    "- name: east\n"
-					    "  device: af_xdp:eth1\n"
-					    "  mtu: 9000\n"
-					    "  vlans: [20, 30]\n"
-					    "lcores:\n"
-					    "  list: 2-5\n"
-					    "  main: 2\n"
-					    "volumes:\n"
-					    "- name: disk0\n"
-					    "  backend: file\n"
-					    "  path: /srv/wherry/disk0.img\n"
-					    "  size: 100GiB\n"
-					    "  create_file: true\n"
-					    "exports:\n"
-					    "  aoe:\n"
-					    "  - shelf: 1\n"
-					    "    slot: 0\n"
-					    "    volume: disk0\n"
-					    "    ports: [east]\n"
-					    "    mask: [\"52:54:00:12:34:56\"]";
+static const char configuration_example[] =
+	"ports:\n- name: east\n  device: af_xdp:eth1\n  mtu: 9000\n  vlans: [20, 30]\nlcores:\n"
+	"  list: 2-5\n  main: 2\nvolumes:\n- name: disk0\n  backend: file\n"
+	"  path: /srv/wherry/disk0.img\n  size: 100GiB\n  create_file: true\nexports:\n  aoe:\n"
+	"  - shelf: 1\n    slot: 0\n    volume: disk0\n    ports: [east]\n"
+	"    mask: [\"52:54:00:12:34:56\"]";
 
 static void man_configuration(FILE *out)
 {
 	(void)fputs(".Sh CONFIGURATION FILE\n", out);
-	man_text(out,
-		 "The whole configuration can be written as one YAML text, exported, compared and applied with the "
-		 "commands wherryctl config export, diff and apply. Applying is all or nothing, applying twice changes "
-		 "nothing, and what the text does not name is deleted; the file of a deleted volume stays. A key that "
-		 "is "
-		 "not known is refused with its line. The keys are:");
+	man_text(out, "The whole configuration can be written as one YAML text, exported, compared and "
+		      "applied with the commands wherryctl config export, diff and apply. Applying is all or "
+		      "nothing, and applying twice changes nothing. A section that is absent is left as it "
+		      "is; in one that is there, what is not named is deleted, but the file of a deleted "
+		      "volume stays. A key that is not known is refused with its line. The sections are:");
 	(void)fputs(".Bl -tag -width Ds\n", out);
 	for (const struct man_option *key = configuration_keys; key->name; key++) {
 		(void)fprintf(out, ".It Cm %s\n", key->name);

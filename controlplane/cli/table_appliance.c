@@ -67,7 +67,7 @@ static const struct cli_param port_add_params[] = {
 	ARG("NAME", NAME, "name", "name of the new port"),
 	ARG("DEVICE", DEVICE, "device",
 	    "pci:ADDRESS, af_xdp:INTERFACE, af_packet:INTERFACE, tap:INTERFACE or "
-	    "memif:SOCKET[,role=server|client][,id=N]"),
+	    "memif:SOCKET[,role=server|client][,id=N][,queues=N]"),
 	OPT("mtu", INT, "mtu", "largest payload of a frame in bytes, 9000 for jumbo frames (default 1500)",
 	    .min = WHERRY_MTU_MIN, .max = WHERRY_MTU_MAX),
 	OPT("vlans", VLANS, "vlans", "VLAN ids to accept beside untagged frames, comma-separated"),

@@ -11,6 +11,8 @@ static const struct cli_column status_fields[] = {
 	COL("volumes", "volumes", TEXT),
 	COL("exports", "exports", TEXT),
 	COL("dataplane", "dataplane.state", TEXT),
+	COL("dataplane version", "dataplane.software", TEXT),
+	COL("dataplane detail", "dataplane.detail", TEXT),
 	COL("dataplane pid", "dataplane.pid", TEXT),
 	COL("dataplane restarts", "dataplane.restarts", TEXT),
 	COL("dataplane last exit", "dataplane.last_exit", TEXT),
@@ -66,14 +68,14 @@ const struct cli_command cli_service_commands[] = {
 	 .examples = "config export\nconfig export -f fleet.yaml"},
 	{WORDS("config", "diff"), .method = "config.diff", .params = config_diff_params, .action = CLI_RUN_CONFIG_DIFF,
 	 .summary = "Show what applying a configuration would change",
-	 .details = "A line starts with + (create), ~ (change) or - (delete). What the file does not name "
-		    "would be deleted. Exit status 0 whether or not there are differences; with --json the "
-		    "array changes says.",
+	 .details = "A line starts with + (create), ~ (change) or - (delete). What a section of the file "
+		    "does not name would be deleted; a section that is absent is left as it is. Exit "
+		    "status 0 whether or not there are differences; with --json the array changes says.",
 	 .examples = "config diff -f fleet.yaml"},
 	{WORDS("config", "apply"), .method = "config.apply", .params = config_apply_params,
 	 .action = CLI_RUN_CONFIG_APPLY, .summary = "Make the configuration equal to a YAML file, all of it or nothing",
-	 .details = "What the file does not name is deleted; backing files are never erased. Look at "
-		    "config diff first.",
+	 .details = "In a section that the file has, what it does not name is deleted; a section that is "
+		    "absent is left as it is. Backing files are never erased. Look at config diff first.",
 	 .examples = "config apply -f fleet.yaml --dry-run\nconfig apply -f fleet.yaml"},
 
 	{WORDS("daemon", "status"), .method = "daemon.status", .params = no_params, .columns = status_fields,

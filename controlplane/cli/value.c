@@ -197,7 +197,6 @@ static json_t *make_checked_text(const struct cli_param *param, const char *text
 	unsigned index;
 	char mac_text[TEXT_MAC_BYTES], remedy[160];
 	struct wherry_mac mac;
-	struct text_lcores lcores;
 	const char *value = text, *why = NULL;
 	int64_t number;
 	remedy[0] = 0;
@@ -228,8 +227,9 @@ static json_t *make_checked_text(const struct cli_param *param, const char *text
 	case CLI_LCORES:
 		if (!strcmp(text, "auto"))
 			value = "";
-		else if (text_lcores_parse(text, &lcores))
-			why = "give a list of CPUs such as 2-5 or 2,4,6, or auto";
+		else if (!*text || strspn(text, "0123456789,-@()") != strlen(text))
+			/* The daemon knows the whole grammar, which is that of DPDK. */
+			why = "give a list of CPUs such as 2-5, 2,4,6 or 0@(0-1),1@(0-1), or auto";
 		break;
 	case CLI_SINCE:
 		if (cli_int_parse(text, &number) && cli_age_parse(text, &number))

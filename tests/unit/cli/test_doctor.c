@@ -297,7 +297,8 @@ Test(cli_doctor, the_state_of_the_dataplane_is_judged)
 		{"{\"dataplane\": {\"state\": \"adopted\"}}", DOCTOR_OK, "adopted"},
 		{"{\"dataplane\": {\"state\": \"down\", \"last_exit\": \"signal 11\"}}", DOCTOR_ERROR,
 		 "down: clients get no answers; last exit: signal 11"},
-		{"{\"dataplane\": {\"state\": \"starting\"}}", DOCTOR_ERROR, "starting"},
+		{"{\"dataplane\": {\"state\": \"starting\", \"detail\": \"no memory\"}}", DOCTOR_ERROR,
+		 "starting: clients get no answers; no memory"},
 		{"{}", DOCTOR_ERROR, "state unknown"},
 		{"{\"dataplane\": {\"state\": \"serving\", \"restarts\": 3}}", DOCTOR_WARNING, "restarted 3 times"},
 	};
