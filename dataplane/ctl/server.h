@@ -20,7 +20,8 @@
 /* What main.c knows.  Without it: no huge pages; root and the process's own user may connect. */
 struct ctl_server_facts {
 	bool hugepages;
-	bool owner_set; /* owner_uid and owner_gid own the socket; that user, or one whose own group it is, may connect */
+	bool owner_set; /* owner_uid and owner_gid own the socket; that user, or one whose own group it is, may connect
+			 */
 	uid_t owner_uid;
 	gid_t owner_gid;
 };
