@@ -107,6 +107,8 @@ _Static_assert(WHERRY_PORT_COUNT_MAX <= 16, "a bit of ports each");
 
 enum aoe_hist { AOE_HIST_READ, AOE_HIST_WRITE, AOE_HIST_OTHER };
 
+struct aoe_call;
+
 /* One I/O under way. */
 struct aoe_request {
 	struct vol_request vol; /* first member */
@@ -115,9 +117,9 @@ struct aoe_request {
 	struct pkt *pkt;
 	struct aoe_request *next; /* free list */
 	uint64_t arrival_ns;
-	uint64_t *client;    /* valid until vol_submit returns, then NULL */
-	uint16_t parts_left; /* TRIM: ranges not done */
-	uint8_t kind;        /* enum ata_kind */
+	struct aoe_call *call; /* that began it; NULL once it is over */
+	uint16_t parts_left;   /* TRIM: ranges not done */
+	uint8_t kind;          /* enum ata_kind */
 	uint8_t eth_bytes;
 	enum io_status worst; /* TRIM: of the parts done */
 };
@@ -162,6 +164,7 @@ struct aoe_call {
 	struct aoe_lcore *lcore;
 	struct aoe_export *export_;
 	struct pkt *pkt; /* may be exchanged by aoe_room */
+	const struct aoe_port *port;
 	uint64_t arrival_ns;
 	uint64_t *client; /* [WHERRY_CLIENT_STAT_COUNT] */
 	uint32_t eth_bytes;
@@ -191,11 +194,6 @@ static inline uint8_t *call_pdu(const struct aoe_call *call)
 static inline uint32_t call_pdu_bytes(const struct aoe_call *call)
 {
 	return call->pkt->len_bytes - call->eth_bytes;
-}
-
-static inline const struct aoe_port *call_port(const struct aoe_call *call)
-{
-	return &call->lcore->env.ports[call->pkt->port_index];
 }
 
 static inline void call_count(struct aoe_call *call, enum wherry_export_stat stat)
@@ -247,8 +245,19 @@ struct aoe_call aoe_call_resume(struct aoe_lcore *lcore, struct aoe_export *expo
 void aoe_settle(struct aoe_lcore *lcore, struct pkt *pkt, enum aoe_verdict verdict);
 
 /* reply.c */
+/* aoe_room when there is too little behind the frame's start. */
+bool aoe_make_room(struct aoe_call *call, uint32_t bytes);
 /* Make the packet hold at least bytes from its start; the request's bytes stay.  False: counted, drop the frame. */
-bool aoe_room(struct aoe_call *call, uint32_t bytes);
+static inline bool aoe_room(struct aoe_call *call, uint32_t bytes)
+{
+	const struct pkt *pkt = call->pkt;
+	return bytes <= pkt->room_bytes - (uint32_t)(pkt->data - pkt->head) || aoe_make_room(call, bytes);
+}
+/* Room for an answer of so many bytes, and for its padding. */
+static inline bool aoe_answer_room(struct aoe_call *call, uint32_t frame_bytes)
+{
+	return aoe_room(call, frame_bytes < AOE_ANSWER_BYTES_MIN ? AOE_ANSWER_BYTES_MIN : frame_bytes);
+}
 /* Does an answer of so many bytes (untagged) fit the port's MTU? */
 bool aoe_fits_port(const struct aoe_call *call, uint32_t bytes);
 /* The header of the answer, padding, counters; the command's part, of frame_bytes in all, is there.  AOE_REPLY. */
@@ -257,10 +266,6 @@ enum aoe_verdict aoe_finish(struct aoe_call *call, uint32_t frame_bytes);
 enum aoe_verdict aoe_error(struct aoe_call *call, enum aoe_error error);
 /* Silence, counted. */
 enum aoe_verdict aoe_silence(struct aoe_call *call, enum wherry_export_stat stat);
-
-/* request.c: NULL, counted, when the pool is empty. */
-struct aoe_request *aoe_request_get(struct aoe_call *call);
-void aoe_request_put(struct aoe_request *request);
 
 /* ata.c */
 enum aoe_verdict aoe_ata_execute(struct aoe_call *call);

@@ -42,7 +42,7 @@ static enum aoe_verdict submit(struct aoe_request *request, enum vol_op op, uint
 	if (!lcore->running)
 		return lcore->running_verdict;
 	lcore->running = NULL;
-	request->client = NULL;
+	request->call = NULL;
 	return AOE_PENDING;
 }
 
@@ -53,7 +53,7 @@ struct aoe_request *aoe_io_begin(struct aoe_call *call, uint8_t kind)
 		return NULL;
 	request->pkt = call->pkt;
 	request->arrival_ns = call->arrival_ns;
-	request->client = call->client;
+	request->call = call;
 	request->kind = kind;
 	request->eth_bytes = (uint8_t)call->eth_bytes;
 	call->lcore->under_way++;
@@ -69,40 +69,53 @@ static enum aoe_hist hist_of(uint8_t kind)
 	return kind == ATA_KIND_READ ? AOE_HIST_READ : kind == ATA_KIND_WRITE ? AOE_HIST_WRITE : AOE_HIST_OTHER;
 }
 
-enum aoe_verdict aoe_io_complete(struct aoe_request *request, enum io_status status)
+/* The call that began the request is over: one that looks the same, at the time of now. */
+static struct aoe_call call_again(struct aoe_request *request)
 {
 	struct aoe_lcore *lcore = request->lcore;
-	struct pkt *pkt = request->pkt;
-	const bool late = !request->client;
-	struct aoe_call call = {
+	const struct pkt *pkt = request->pkt;
+	uint16_t type, tci;
+	lcore->now_ns = *lcore->env.now_ns;
+	eth_payload_offset(pkt->data, pkt->len_bytes, &type, &tci);
+	return (struct aoe_call){
 		.lcore = lcore,
 		.export_ = request->export_,
-		.pkt = pkt,
+		.pkt = request->pkt,
+		.port = &lcore->env.ports[pkt->port_index],
 		.arrival_ns = request->arrival_ns,
-		.client = request->client,
+		.client = aoe_client(lcore, eth_src(pkt->data), pkt->port_index, tci & ETH_VLAN_ID_MASK),
 		.eth_bytes = request->eth_bytes,
 		.hist = (uint8_t)hist_of(request->kind),
 	};
-	if (late) {
-		uint16_t type, tci;
-		lcore->now_ns = *lcore->env.now_ns;
-		eth_payload_offset(pkt->data, pkt->len_bytes, &type, &tci);
-		call.client = aoe_client(lcore, eth_src(pkt->data), pkt->port_index, tci & ETH_VLAN_ID_MASK);
-	}
-	enum aoe_verdict verdict = aoe_ata_answer(&call, request->kind, request->vol.len_bytes, status);
-	assert(call.pkt == pkt); /* room for the answer was had before the I/O */
+}
+
+static void end(struct aoe_request *request)
+{
 	request->export_->stats[WHERRY_EXPORT_queue_depth]--;
-	lcore->under_way--;
+	request->lcore->under_way--;
 	aoe_request_put(request);
-	if (late)
-		aoe_settle(lcore, pkt, verdict);
+}
+
+enum aoe_verdict aoe_io_complete(struct aoe_request *request, enum io_status status)
+{
+	struct pkt *pkt = request->pkt;
+	struct aoe_call again, *call = request->call;
+	if (!call) {
+		again = call_again(request);
+		call = &again;
+	}
+	enum aoe_verdict verdict = aoe_ata_answer(call, request->kind, request->vol.len_bytes, status);
+	assert(call->pkt == pkt); /* room for the answer was had before the I/O */
+	end(request);
+	if (call == &again)
+		aoe_settle(again.lcore, pkt, verdict);
 	return verdict;
 }
 
 /* 0 or more than the export takes: aborted, so that no short success is possible. */
 static bool count_is_bad(const struct aoe_call *call, uint8_t sector_count)
 {
-	return sector_count == 0 || sector_count > aoe_sectors(call->export_, call_port(call));
+	return sector_count == 0 || sector_count > aoe_sectors(call->export_, call->port);
 }
 
 /* Move the start of the frame so that its data will be aligned; only the header moves, the data is to come. */
@@ -184,7 +197,7 @@ enum aoe_verdict aoe_ata_verify(struct aoe_call *call, const struct aoe_ata *ata
 {
 	if (ata->sector_count == 0)
 		return aoe_ata_fail(call, ATA_ERROR_ABORT, WHERRY_EXPORT_ata_abort);
-	if (!aoe_room(call, AOE_ANSWER_BYTES_MIN))
+	if (!aoe_answer_room(call, 0))
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
 	struct aoe_request *request = aoe_io_begin(call, ATA_KIND_VERIFY);
 	if (!request)
@@ -194,7 +207,7 @@ enum aoe_verdict aoe_ata_verify(struct aoe_call *call, const struct aoe_ata *ata
 
 enum aoe_verdict aoe_ata_flush(struct aoe_call *call, uint8_t kind)
 {
-	if (!aoe_room(call, AOE_ANSWER_BYTES_MIN))
+	if (!aoe_answer_room(call, 0))
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
 	struct aoe_request *request = aoe_io_begin(call, kind);
 	if (!request)

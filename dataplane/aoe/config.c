@@ -24,11 +24,11 @@ enum aoe_verdict aoe_config_answer(struct aoe_call *call, uint8_t command)
 	const uint32_t frame_bytes = call->eth_bytes + pdu_bytes;
 	if (!aoe_fits_port(call, ETH_HEADER_BYTES + pdu_bytes))
 		return aoe_error(call, AOE_ERROR_UNAVAILABLE);
-	if (!aoe_room(call, eth_padded_bytes(frame_bytes, call->eth_bytes > ETH_HEADER_BYTES)))
+	if (!aoe_answer_room(call, frame_bytes))
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
 	uint8_t *pdu = call_pdu(call);
 	aoe_turn_round(pdu, AOE_ERROR_NONE, export_->shelf, export_->slot);
-	aoe_config_write(export_, call_port(call), command, pdu, pdu_bytes);
+	aoe_config_write(export_, call->port, command, pdu, pdu_bytes);
 	call_count(call, WHERRY_EXPORT_config_ops);
 	return aoe_finish(call, frame_bytes);
 }

@@ -18,7 +18,7 @@ enum aoe_verdict aoe_mask_answer(struct aoe_call *call, uint8_t command, uint8_t
 		pdu_bytes = AOE_PDU_HEADER_BYTES + AOE_MASK_BYTES;
 	}
 	const uint32_t frame_bytes = call->eth_bytes + pdu_bytes;
-	if (!aoe_room(call, eth_padded_bytes(frame_bytes, call->eth_bytes > ETH_HEADER_BYTES)))
+	if (!aoe_answer_room(call, frame_bytes))
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
 	uint8_t *pdu = call_pdu(call);
 	aoe_turn_round(pdu, AOE_ERROR_NONE, export_->shelf, export_->slot);
@@ -43,7 +43,7 @@ enum aoe_verdict aoe_mask_answer(struct aoe_call *call, uint8_t command, uint8_t
 static uint32_t list_limit(const struct aoe_call *call)
 {
 	uint32_t by_mtu =
-		(call_port(call)->mtu + ETH_HEADER_BYTES - AOE_HEADER_BYTES - AOE_MASK_BYTES) / AOE_DIRECTIVE_BYTES;
+		(call->port->mtu + ETH_HEADER_BYTES - AOE_HEADER_BYTES - AOE_MASK_BYTES) / AOE_DIRECTIVE_BYTES;
 	return by_mtu < WHERRY_AOE_MASK_COUNT_MAX ? by_mtu : WHERRY_AOE_MASK_COUNT_MAX;
 }
 

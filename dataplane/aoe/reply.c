@@ -7,11 +7,9 @@
  */
 #include "aoe/aoe_priv.h"
 
-bool aoe_room(struct aoe_call *call, uint32_t bytes)
+bool aoe_make_room(struct aoe_call *call, uint32_t bytes)
 {
 	struct pkt *pkt = call->pkt;
-	if (bytes <= pkt->room_bytes - (uint32_t)(pkt->data - pkt->head))
-		return true;
 	if (bytes <= pkt->room_bytes) {
 		memmove(pkt->head, pkt->data, pkt->len_bytes);
 		pkt->data = pkt->head;
@@ -37,24 +35,30 @@ bool aoe_room(struct aoe_call *call, uint32_t bytes)
 
 bool aoe_fits_port(const struct aoe_call *call, uint32_t bytes)
 {
-	return bytes <= (uint32_t)call_port(call)->mtu + ETH_HEADER_BYTES;
+	return bytes <= (uint32_t)call->port->mtu + ETH_HEADER_BYTES;
+}
+
+/* Up to the minimum, with zeroes: nothing of the request is left there. */
+static uint32_t pad(struct aoe_call *call, uint32_t frame_bytes)
+{
+	const uint32_t padded = eth_padded_bytes(frame_bytes, call->eth_bytes > ETH_HEADER_BYTES);
+	memset(call->pkt->data + frame_bytes, 0, padded - frame_bytes);
+	return padded;
 }
 
 enum aoe_verdict aoe_finish(struct aoe_call *call, uint32_t frame_bytes)
 {
 	struct pkt *pkt = call->pkt;
 	struct aoe_export *export_ = call->export_;
-	const uint32_t padded = eth_padded_bytes(frame_bytes, call->eth_bytes > ETH_HEADER_BYTES);
-	assert(pkt->room_bytes - (uint32_t)(pkt->data - pkt->head) >= padded);
-
-	memset(pkt->data + frame_bytes, 0, padded - frame_bytes);
-	pkt->len_bytes = padded;
-	eth_turn_round(pkt->data, call_port(call)->mac);
+	if (frame_bytes < AOE_ANSWER_BYTES_MIN)
+		frame_bytes = pad(call, frame_bytes);
+	pkt->len_bytes = frame_bytes;
+	eth_turn_round(pkt->data, call->port->mac);
 
 	export_->stats[WHERRY_EXPORT_frames_out]++;
 	export_->hist[call->hist][wherry_hist_bucket(call->lcore->now_ns - call->arrival_ns)]++;
 	call->client[WHERRY_CLIENT_frames_out]++;
-	call->client[WHERRY_CLIENT_bytes_out] += padded;
+	call->client[WHERRY_CLIENT_bytes_out] += frame_bytes;
 	return AOE_REPLY;
 }
 
@@ -83,7 +87,7 @@ static enum wherry_export_stat error_stat(enum aoe_error error)
 enum aoe_verdict aoe_error(struct aoe_call *call, enum aoe_error error)
 {
 	const uint32_t frame_bytes = call->eth_bytes + AOE_PDU_HEADER_BYTES;
-	if (!aoe_room(call, eth_padded_bytes(frame_bytes, call->eth_bytes > ETH_HEADER_BYTES)))
+	if (!aoe_answer_room(call, frame_bytes))
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
 	aoe_turn_round(call_pdu(call), (uint8_t)error, call->export_->shelf, call->export_->slot);
 	call_count(call, error_stat(error));

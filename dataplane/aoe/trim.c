@@ -75,7 +75,7 @@ static enum aoe_verdict submit_all(struct aoe_request *whole, struct aoe_request
 		submit_part(i ? parts[i] : whole, whole, ranges->range[i].lba, ranges->range[i].sector_count);
 	if (--whole->parts_left == 0)
 		return aoe_io_complete(whole, whole->worst);
-	whole->client = NULL;
+	whole->call = NULL;
 	return AOE_PENDING;
 }
 

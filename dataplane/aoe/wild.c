@@ -167,6 +167,7 @@ static bool run_for(struct aoe_lcore *lcore, const struct aoe_wild *wild, struct
 		.lcore = lcore,
 		.export_ = export_,
 		.pkt = pkt,
+		.port = &lcore->env.ports[pkt->port_index],
 		.arrival_ns = wild->arrival_ns,
 		.client = aoe_client(lcore, eth_src(pkt->data), pkt->port_index, wild->vlan),
 		.eth_bytes = wild->eth_bytes,

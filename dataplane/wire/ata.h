@@ -65,9 +65,9 @@ enum ata_kind {
 };
 
 struct ata_command {
-	uint8_t kind;      /* enum ata_kind */
-	bool lba48 : 1;    /* 48-bit addresses; else bits 28.. of the LBA registers are not address */
-	bool data_out : 1; /* the request carries sector count * 512 bytes */
+	uint8_t kind;  /* enum ata_kind */
+	bool lba48;    /* 48-bit addresses; else bits 28.. of the LBA registers are not address */
+	bool data_out; /* the request carries sector count * 512 bytes */
 };
 
 extern const struct ata_command ata_commands[256];
