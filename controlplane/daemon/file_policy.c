@@ -18,7 +18,7 @@ int file_policy_add(struct file_policy *policy, const char *prefix)
 	if (!realpath(prefix, resolved)) {
 		if (strlen(prefix) >= sizeof resolved)
 			return -EINVAL;
-		strncpy(resolved, prefix, sizeof resolved);
+		memcpy(resolved, prefix, strlen(prefix) + 1);
 	}
 	len = strlen(resolved);
 	while (len > 1 && resolved[len - 1] == '/')
