@@ -333,12 +333,12 @@ Test(aoe_ata, smart_commands_of_aoeping_are_served)
 		{ATA_SMART_READ_LOG, 6, true, 512},
 		{ATA_SMART_READ_LOG, 2, false, 0},
 		{ATA_SMART_WRITE_LOG, 0x80, false, 0},
-		{ATA_SMART_OFFLINE_IMMEDIATE, 0, true, 0},
-		{ATA_SMART_OFFLINE_IMMEDIATE, 127, true, 0},
+		{ATA_SMART_OFFLINE_IMMEDIATE, 0, true, 512},
+		{ATA_SMART_OFFLINE_IMMEDIATE, 127, true, 512},
 		{ATA_SMART_OFFLINE_IMMEDIATE, 1, false, 0},
-		{ATA_SMART_RETURN_STATUS, 0, true, 0},
-		{ATA_SMART_AUTOSAVE, 0, true, 0},
-		{ATA_SMART_ENABLE, 0, true, 0},
+		{ATA_SMART_RETURN_STATUS, 0, true, 512},
+		{ATA_SMART_AUTOSAVE, 0, true, 512},
+		{ATA_SMART_ENABLE, 0, true, 512},
 		{0x00, 0, false, 0},
 	};
 	struct rig *rig = rig_create();
