@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import time
 
 import aoe
@@ -64,9 +65,12 @@ class Appliance:
         for index in range(ports):
             case.veth(self.server, f"srv{index}", self.client, f"cli{index}", mtu)
         self.port_count = ports
-        self.state, self.run_dir = os.path.join(case.dir, "state"), os.path.join(case.dir, "run")
-        self.volumes = os.path.join(case.dir, "volumes")
-        os.makedirs(self.volumes, exist_ok=True)
+        # A case may have several appliances, one after the other.
+        folder = tempfile.mkdtemp(prefix="box", dir=case.dir)
+        os.chmod(folder, 0o755)
+        self.state, self.run_dir = os.path.join(folder, "state"), os.path.join(folder, "run")
+        self.volumes = os.path.join(folder, "volumes")
+        os.makedirs(self.volumes)
         self.options = list(options)
         self.process = None
 

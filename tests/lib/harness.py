@@ -55,6 +55,7 @@ class Case:
         os.chmod(self.dir, 0o711)
         self.journal_path = os.path.join(self.dir, "cleanup")
         self.logs = []
+        self.netns_count = 0
         os.environ["PATH"] += ":/usr/sbin:/sbin"
 
     def __enter__(self):
@@ -185,7 +186,8 @@ class Case:
     # ---- networks
     def netns(self, name):
         """A namespace; its name is unique on the machine."""
-        full = f"wt{os.getpid()}-{name}"
+        self.netns_count += 1
+        full = f"wt{os.getpid()}-{self.netns_count}-{name}"
         self.run("ip", "netns", "add", full)
         self.journal(f"netns {full}")
         self.run("ip", "-n", full, "link", "set", "lo", "up")
