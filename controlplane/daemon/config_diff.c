@@ -211,7 +211,8 @@ static int create_volume(struct state *state, const struct config_volume *want, 
 	char size[TEXT_SIZE_BYTES];
 	struct fail why;
 
-	if (want->row.path[0] && model_volume_path_is_free(state, want->row.path, 0, &why) != 0)
+	if (model_volume_check(&want->row, &why) != 0 ||
+	    (want->row.path[0] && model_volume_path_is_free(state, want->row.path, 0, &why) != 0))
 		return fail_set(fail, why.kind, "line %u: %.400s", want->line, why.text);
 	change(diff, "create", "volume", want->row.name,
 	       want->row.size_bytes ? text_size_emit(want->row.size_bytes, size) : want->row.path);

@@ -23,6 +23,10 @@ int state_refuse(struct state *state, struct fail *fail)
 	case SQLITE_NOTADB:
 		return fail_set(fail, FAIL_FAILED, "state %s: damaged (%s); restore it from a copy", state->path,
 				sqlite3_errmsg(state->db));
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return fail_set(fail, FAIL_FAILED, "state %s: locked by another process, probably another wherryd",
+				state->path);
 	case SQLITE_CONSTRAINT:
 		return fail_set(fail, FAIL_CONFLICT, "state %s: %s", state->path, sqlite3_errmsg(state->db));
 	default:

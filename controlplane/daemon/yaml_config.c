@@ -189,7 +189,11 @@ static int take_volume(struct yaml_reader *reader, const yaml_node_t *node, cons
 	*volume = (struct config_volume){.line = yaml_line(node), .row.block_bytes = 512, .row.online = true};
 	if (yaml_take_map(reader, node, where, keys, volume) != 0)
 		return -1;
-	if (model_volume_check(&volume->row, &why) != 0)
+	/* Without a size it keeps the one it has; whether it has one is told when it is compared with the state. */
+	struct volume_row sized = volume->row;
+	if (sized.size_bytes == 0)
+		sized.size_bytes = WHERRY_VOLUME_BYTES_MIN;
+	if (model_volume_check(&sized, &why) != 0)
 		return refuse_object(reader, node, &why);
 	if (volume->create_file && (volume->row.backend != WHERRY_BACKEND_FILE || volume->row.size_bytes == 0))
 		return yaml_refuse(reader, node, where, "create_file needs backend file and a size");

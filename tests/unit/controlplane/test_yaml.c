@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The configuration as text: strict reading, exact writing, what applying would change. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/model_aoe.h"
+#include "folder.h"
+
+TestSuite(cp_yaml, .fini = folder_remove);
+
+static const char full[] = "ports:\n"
+			   "- name: p0\n"
+			   "  device: \"af_packet:eth1\"\n"
+			   "  mtu: 9000\n"
+			   "  vlans: [10, 20]\n"
+			   "- {name: p1, device: 'tap:t1'}\n"
+			   "lcores: {list: \"0-3\", main: 0}\n"
+			   "idle: {spin_turns: 1, pause_turns: 2, sleep_us: 3}\n"
+			   "volumes:\n"
+			   "- name: disk\n"
+			   "  backend: null\n"
+			   "  size: 1.5GiB\n"
+			   "- {name: fast, backend: ram, size: 1M, block_bytes: 4096, write_back: true}\n"
+			   "exports:\n"
+			   "  aoe:\n"
+			   "  - {shelf: 1, slot: 0, volume: disk, ports: [p1, p0], vlans: [0, 10]}\n"
+			   "  - shelf: 1\n"
+			   "    slot: 1\n"
+			   "    volume: fast\n"
+			   "    read_only: true\n"
+			   "    buffer_count: 16\n"
+			   "    sectors_max: 8\n"
+			   "    remote: {mask: false, config: true, force_reserve: false}\n"
+			   "    mask: [\"02:00:00:00:00:01\"]\n"
+			   "    config_string: \"boot\"\n";
+
+static struct config *parse(const char *text)
+{
+	struct fail fail = {.text = ""};
+	struct config *config = config_parse(text, strlen(text), &fail);
+
+	cr_assert_not_null(config, "%s", fail.text);
+	return config;
+}
+
+static struct state *fresh(const char *name)
+{
+	struct fail fail = {.text = ""};
+	struct state *state = state_open(folder_path(name), &fail);
+
+	cr_assert_not_null(state, "%s", fail.text);
+	return state;
+}
+
+static int apply(struct state *state, const char *text, struct fail *fail)
+{
+	struct config *config = config_parse(text, strlen(text), fail);
+	struct config_diff diff;
+	int rc = config ? config_diff(state, config, &diff, fail) : -1;
+
+	if (rc == 0) {
+		config_diff_free(&diff);
+		rc = state_begin(state, fail);
+		if (rc == 0)
+			rc = model_end(state, config_write(state, config, fail), fail);
+	}
+	config_free(config);
+	return rc;
+}
+
+static void apply_or_fail(struct state *state, const char *text)
+{
+	struct fail fail = {.text = ""};
+
+	cr_assert_eq(apply(state, text, &fail), 0, "%s", fail.text);
+}
+
+static size_t change_count(struct state *state, const char *text)
+{
+	struct config *config = parse(text);
+	struct config_diff diff;
+	struct fail fail = {.text = ""};
+
+	cr_assert_eq(config_diff(state, config, &diff, &fail), 0, "%s", fail.text);
+	size_t count = json_array_size(diff.changes);
+	config_diff_free(&diff);
+	config_free(config);
+	return count;
+}
+
+Test(cp_yaml, every_key_is_read)
+{
+	struct config *config = parse(full);
+
+	cr_expect_eq(config->port_count, 2);
+	cr_expect(config->ports[0].row.mtu == 9000 && config->ports[0].row.vlan_count == 2);
+	cr_expect_eq(config->ports[1].row.mtu, 1500);
+	cr_expect(config->lcores_given && strcmp(config->runtime.lcores, "0-3") == 0);
+	cr_expect_eq(config->runtime.idle_sleep_us, 3);
+	cr_assert_eq(config->volume_count, 2);
+	const struct config_volume *disk = config_volume_named(config, "disk");
+	cr_assert_not_null(disk);
+	cr_expect_eq(disk->row.size_bytes, 3ull << 29);
+	cr_expect_eq(disk->line, 10);
+	cr_expect(disk->row.online && !disk->row.read_only);
+	cr_assert_eq(config->export_count, 2);
+	const struct config_export *second = config_export_at(config, 1, 1);
+	cr_assert_not_null(second);
+	cr_expect(second->row.read_only && !second->row.remote_mask && second->row.remote_config);
+	cr_expect(second->mask_given && second->row.mask_count == 1);
+	cr_expect(second->config_given && second->row.config_bytes == 4);
+	cr_expect_null(config_export_at(config, 2, 1));
+	config_free(config);
+}
+
+Test(cp_yaml, what_is_wrong_is_refused_with_its_line)
+{
+	static const struct {
+		const char *text;
+		unsigned line;
+		const char *names;
+	} cases[] = {
+		{"a: 1\n", 1, "'a'"},
+		{"ports: 7\n", 1, "list"},
+		{"\n\nvolumes:\n- 7\n", 4, "mapping"},
+		{"volumes:\n- name: a\n  backend: null\n  size: 1G\n  color: red\n", 5, "'color'"},
+		{"volumes:\n- name: a\n  backend: null\n  size: 1G\n  name: b\n", 5, "twice"},
+		{"volumes:\n- name: a\n  size: 1G\n", 2, "'backend'"},
+		{"volumes:\n- name: a\n  backend: disk\n", 3, "backend"},
+		{"volumes:\n- name: a\n  backend: null\n  size: big\n", 4, "size"},
+		{"volumes:\n- name: a\n  backend: null\n  size: 1GB\n", 4, "size"},
+		{"volumes:\n- name: a\n  backend: null\n  size: 0\n", 4, "size"},
+		{"volumes:\n- name: a\n  backend: null\n  size: 5000\n", 2, "multiple"},
+		{"volumes:\n- name: a\n  backend: null\n  size: 1G\n  read_only: yes\n", 5, "read_only"},
+		{"volumes:\n- name: a\n  backend: null\n  size: 1G\n- name: a\n  backend: ram\n  size: 1M\n", 5, "'a'"},
+		{"volumes:\n- {name: a, backend: file, path: /x}\n- {name: b, backend: file, path: /x}\n", 3, "/x"},
+		{"volumes:\n- {name: a, backend: file, path: x}\n", 2, "absolute"},
+		{"volumes:\n- {name: a, backend: file, path: /x, create_file: true}\n", 2, "size"},
+		{"exports:\n  aoe:\n  - {shelf: 4095, slot: 0, volume: a}\n", 3, "4095"},
+		{"exports:\n  aoe:\n  - {shelf: 65535, slot: 0, volume: a}\n", 3, "65535"},
+		{"exports:\n  aoe:\n  - {shelf: 1, slot: 255, volume: a}\n", 3, "255"},
+		{"exports:\n  aoe:\n  - {shelf: 1, slot: 256, volume: a}\n", 3, "slot"},
+		{"exports:\n  aoe:\n  - {shelf: -1, slot: 0, volume: a}\n", 3, "shelf"},
+		{"exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: a}\n  - {shelf: 1, slot: 0, volume: b}\n", 4,
+		 "1.0"},
+		{"exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: a, mask: [\"01:00:00:00:00:00\"]}\n", 3, "mask[0]"},
+		{"exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: a, config_string_hex: abc}\n", 3, "hexadecimal"},
+		{"exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: a, config_string: b, config_string_hex: ab}\n", 3,
+		 "exclude"},
+		{"exports:\n  nbd: []\n", 2, "'nbd'"},
+		{"ports:\n- {name: p, device: eth0}\n", 2, "device"},
+		{"ports:\n- {name: p, device: 'tap:a', vlans: [4095]}\n", 2, "vlans[0]"},
+		{"ports:\n- {name: p, device: 'tap:a'}\n- {name: p, device: 'tap:b'}\n", 3, "twice"},
+		{"lcores: {list: \"x\"}\n", 0, "lcores"},
+		{"idle: {spin_turns: 1}\n", 1, "'pause_turns'"},
+		{"a: [\n", 2, "not YAML"},
+		{"a: 1\n---\nb: 2\n", 3, "second document"},
+		{"volumes: []\n---\nvolumes: []\n", 3, "second document"},
+		{"\xff\xfe\n", 1, "not YAML"},
+		{"volumes:\n", 1, "list"},
+		{"- 1\n", 1, "mapping"},
+		{"volumes: &a [*a]\n", 1, "mapping"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fail fail = {.text = ""};
+		char line[32];
+		struct config *config = config_parse(cases[i].text, strlen(cases[i].text), &fail);
+		if (config && cases[i].line == 0) { /* told when compared with the state */
+			struct config_diff diff;
+			struct state *state = fresh("line0.db");
+			cr_expect_eq(config_diff(state, config, &diff, &fail), -1, "case %zu", i);
+			state_close(state);
+		} else {
+			cr_expect_null(config, "case %zu was taken: %s", i, cases[i].text);
+			(void)snprintf(line, sizeof line, "line %u:", cases[i].line);
+			cr_expect_eq(strncmp(fail.text, line, strlen(line)), 0, "case %zu: %s", i, fail.text);
+		}
+		cr_expect_not_null(strstr(fail.text, cases[i].names), "case %zu: %s", i, fail.text);
+		cr_expect_eq(fail.kind, FAIL_USAGE, "case %zu: kind %d", i, fail.kind);
+		config_free(config);
+	}
+}
+
+Test(cp_yaml, every_truncation_is_read_or_refused_and_never_crashes)
+{
+	for (size_t len = 0; len < sizeof full - 1; len++) {
+		struct fail fail = {.text = ""};
+		char *exact = malloc(len ? len : 1);
+		memcpy(exact, full, len);
+		struct config *config = config_parse(exact, len, &fail);
+		if (!config)
+			cr_expect_gt(strlen(fail.text), 10, "%zu bytes: refused without a word", len);
+		config_free(config);
+		free(exact);
+	}
+}
+
+Test(cp_yaml, applying_is_idempotent_and_an_export_changes_nothing)
+{
+	struct state *state = fresh("state.db"), *copy = fresh("copy.db");
+	struct fail fail = {.text = ""};
+
+	cr_expect_gt(change_count(state, full), 0);
+	apply_or_fail(state, full);
+	cr_expect_eq(change_count(state, full), 0, "applied twice");
+	char *text = config_emit(state, &fail);
+	cr_assert_not_null(text, "%s", fail.text);
+	cr_expect_eq(change_count(state, text), 0, "exported and applied:\n%s", text);
+	/* On an empty machine it makes the same, down to the bytes of the next export. */
+	apply_or_fail(copy, text);
+	char *again = config_emit(copy, &fail);
+	cr_expect_str_eq(again, text);
+	free(text);
+	free(again);
+	state_close(state);
+	state_close(copy);
+}
+
+Test(cp_yaml, hostile_contents_survive_the_way_through_text)
+{
+	static const uint8_t strings[][8] = {"a: b #c",      "'\"\\", "true", "{[&*!|>", "- x", "\xc3\xa4\xe2\x82\xac ",
+					     "\x00\xff\n\r", " lead"};
+	struct state *state = fresh("state.db");
+	struct volume_row volume = {.name = "1.0",
+				    .backend = WHERRY_BACKEND_NULL,
+				    .size_bytes = 4096 + 512,
+				    .block_bytes = 512,
+				    .online = true};
+	struct volume_row file = {.name = "null",
+				  .path = "/a b/\"c\": '#\\{}",
+				  .backend = WHERRY_BACKEND_FILE,
+				  .size_bytes = 1ull << 57,
+				  .block_bytes = 512};
+	struct fail fail = {.text = ""};
+
+	cr_assert_eq(state_begin(state, &fail), 0);
+	cr_assert_eq(model_volume_create(state, &volume, &fail), 0, "%s", fail.text);
+	cr_assert_eq(model_volume_create(state, &file, &fail), 0, "%s", fail.text);
+	for (unsigned i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+		struct export_row row = {.volume_id = volume.id, .shelf = 1, .slot = (uint8_t)i, .buffer_count = 2};
+		row.config_bytes = sizeof strings[0];
+		memcpy(row.config, strings[i], sizeof strings[0]);
+		cr_assert_eq(model_export_create(state, &row, &fail), 0, "%s", fail.text);
+	}
+	cr_assert_eq(state_commit(state, &fail), 0);
+	char *text = config_emit(state, &fail);
+	cr_assert_not_null(text);
+	cr_expect_eq(change_count(state, text), 0, "%s", text);
+	free(text);
+	state_close(state);
+}
+
+Test(cp_yaml, a_section_that_is_absent_is_left_alone_and_one_that_is_there_is_the_whole_of_it)
+{
+	struct state *state = fresh("state.db");
+	struct fail fail;
+
+	apply_or_fail(state, full);
+	cr_expect_eq(change_count(state, ""), 0);
+	cr_expect_eq(change_count(state, "idle: {spin_turns: 1, pause_turns: 2, sleep_us: 3}\n"), 0);
+	cr_expect_eq(change_count(state, "volumes: []\nports: []\nexports: {aoe: []}\n"), 6);
+	cr_expect_eq(apply(state, "volumes: []\n", &fail), -1, "exports would lose their volumes");
+	cr_expect_eq(fail.kind, FAIL_CONFLICT);
+	cr_expect_eq(apply(state, "ports: []\n", &fail), -1, "exports would lose their ports");
+	cr_expect_eq(fail.kind, FAIL_CONFLICT);
+	apply_or_fail(state, "exports: {aoe: []}\n");
+	cr_expect_eq(state_export_count(state), 0);
+	cr_expect_eq(state_volume_count(state), 2);
+	apply_or_fail(state, "volumes: []\nports: []\n");
+	cr_expect_eq(state_volume_count(state), 0);
+	state_close(state);
+}
+
+Test(cp_yaml, ports_and_names_may_be_swapped_in_one_go)
+{
+	struct state *state = fresh("state.db");
+	struct port_row before, after;
+	struct export_row row;
+	struct fail fail;
+
+	apply_or_fail(state, full);
+	cr_assert_eq(state_port_by_name(state, "p1", &before, &fail), 0);
+	apply_or_fail(state, "ports:\n- {name: p1, device: 'tap:other', mtu: 2000}\n- {name: p2, device: 'tap:t1'}\n"
+			     "exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: disk, ports: [p2]}\n");
+	cr_assert_eq(state_port_by_name(state, "p1", &after, &fail), 0);
+	cr_expect_eq(after.id, before.id);
+	cr_expect_str_eq(after.device, "tap:other");
+	cr_assert_eq(state_port_by_name(state, "p2", &after, &fail), 0);
+	cr_assert_eq(state_export_by_address(state, 1, 0, &row, &fail), 0);
+	cr_expect(row.port_count == 1 && row.port_ids[0] == after.id);
+	cr_expect_eq(state_export_count(state), 1);
+	state_close(state);
+}
+
+Test(cp_yaml, what_a_volume_is_made_of_and_how_small_it_is_cannot_change)
+{
+	static const struct {
+		const char *text;
+		const char *names;
+	} cases[] = {
+		{"volumes: [{name: disk, backend: ram, size: 2G}, {name: fast, backend: ram, block_bytes: 4096}]",
+		 "backend"},
+		{"volumes: [{name: disk, backend: null}, {name: fast, backend: ram}]", "block_bytes"},
+		{"volumes: [{name: disk, backend: null, size: 1G}, {name: fast, backend: ram, block_bytes: 4096}]",
+		 "shrink"},
+		{"volumes: [{name: disk, backend: null, uuid: 00000000-0000-4000-8000-000000000000},"
+		 " {name: fast, backend: ram, block_bytes: 4096}]",
+		 "uuid"},
+	};
+	struct state *state = fresh("state.db");
+
+	apply_or_fail(state, full);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fail fail = {.text = ""};
+		cr_expect_eq(apply(state, cases[i].text, &fail), -1, "case %zu", i);
+		cr_expect_eq(fail.kind, FAIL_CONFLICT, "case %zu: %s", i, fail.text);
+		cr_expect_not_null(strstr(fail.text, cases[i].names), "case %zu: %s", i, fail.text);
+		cr_expect_eq(strncmp(fail.text, "line 1:", 7), 0, "case %zu: %s", i, fail.text);
+	}
+	cr_expect_eq(change_count(state, full), 0, "nothing of a refused text remains");
+	state_close(state);
+}
+
+Test(cp_yaml, clients_keep_what_the_text_does_not_mention)
+{
+	struct state *state = fresh("state.db");
+	struct export_row row;
+	struct fail fail;
+	const struct wherry_mac mac = {{2, 0, 0, 0, 0, 9}};
+
+	apply_or_fail(state, full);
+	cr_assert_eq(state_export_by_address(state, 1, 0, &row, &fail), 0);
+	cr_assert_eq(state_begin(state, &fail), 0);
+	cr_assert_eq(model_mask_add(state, &row, &mac, 1, &fail), 0);
+	cr_assert_eq(model_reserve_put(state, &row, &mac, 1, &fail), 0);
+	cr_assert_eq(model_config_put(state, &row, (const uint8_t *)"mine", 4, &fail), 0);
+	cr_assert_eq(state_commit(state, &fail), 0);
+	cr_expect_eq(change_count(state, full), 0);
+	char *text = config_emit(state, &fail);
+	cr_expect_not_null(strstr(text, "02:00:00:00:00:09"), "a mask is exported");
+	free(text);
+	state_close(state);
+}
