@@ -271,6 +271,9 @@ enum aoe_verdict aoe_silence(struct aoe_call *call, enum wherry_export_stat stat
 enum aoe_verdict aoe_ata_execute(struct aoe_call *call);
 enum aoe_verdict aoe_ata_done(struct aoe_call *call, uint8_t sector_count, uint32_t data_bytes);
 enum aoe_verdict aoe_ata_fail(struct aoe_call *call, uint8_t ata_error, enum wherry_export_stat stat);
+/* A failure with data bytes behind it, which are there. */
+enum aoe_verdict aoe_ata_fail_with(struct aoe_call *call, uint8_t ata_error, enum wherry_export_stat stat,
+				   uint32_t data_bytes);
 /* The answer to an I/O. */
 enum aoe_verdict aoe_ata_answer(struct aoe_call *call, uint8_t kind, uint64_t len_bytes, enum io_status status);
 

@@ -80,11 +80,17 @@ enum aoe_verdict aoe_ata_done(struct aoe_call *call, uint8_t sector_count, uint3
 	return finish(call, ATA_STATUS_READY, 0, sector_count, data_bytes);
 }
 
-enum aoe_verdict aoe_ata_fail(struct aoe_call *call, uint8_t ata_error, enum wherry_export_stat stat)
+enum aoe_verdict aoe_ata_fail_with(struct aoe_call *call, uint8_t ata_error, enum wherry_export_stat stat,
+				   uint32_t data_bytes)
 {
 	call_count(call, stat);
 	call->client[WHERRY_CLIENT_errors]++;
-	return finish(call, ATA_STATUS_ERROR, ata_error, 0, 0);
+	return finish(call, ATA_STATUS_ERROR, ata_error, 0, data_bytes);
+}
+
+enum aoe_verdict aoe_ata_fail(struct aoe_call *call, uint8_t ata_error, enum wherry_export_stat stat)
+{
+	return aoe_ata_fail_with(call, ata_error, stat, 0);
 }
 
 static enum aoe_verdict read_succeeded(struct aoe_call *call, uint64_t len_bytes)

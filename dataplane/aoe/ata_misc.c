@@ -35,62 +35,60 @@ enum aoe_verdict aoe_ata_features(struct aoe_call *call, const struct aoe_ata *a
 	}
 }
 
-/* One sector to the client. */
-static enum aoe_verdict smart_read(struct aoe_call *call, const struct aoe_ata *ata)
+/*
+ * SMART answers carry a sector always, an empty one where there is nothing to
+ * tell: aoeping takes anything shorter for no answer, also to commands without
+ * data and to aborted ones.
+ */
+static enum aoe_verdict smart_answer(struct aoe_call *call, bool good)
 {
-	const uint8_t feature = ata->feature, log = ata->lba[0], sector_count = ata->sector_count;
-	const uint32_t header_bytes = call->eth_bytes + AOE_PDU_HEADER_BYTES + AOE_ATA_BYTES;
-	if (sector_count > 1)
-		return abort_command(call);
-	if (!aoe_room(call, header_bytes + ATA_SECTOR_BYTES))
-		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
-	uint8_t *data = call->pkt->data + header_bytes;
-	if (feature == ATA_SMART_READ_DATA)
-		ata_smart_data_emit(data);
-	else if (!ata_smart_log_emit(data, log))
-		return abort_command(call);
-	call_count(call, WHERRY_EXPORT_other_ata_ops);
-	return aoe_ata_done(call, 0, ATA_SECTOR_BYTES);
+	if (good) {
+		call_count(call, WHERRY_EXPORT_other_ata_ops);
+		return aoe_ata_done(call, 0, ATA_SECTOR_BYTES);
+	}
+	return aoe_ata_fail_with(call, ATA_ERROR_ABORT, WHERRY_EXPORT_ata_abort, ATA_SECTOR_BYTES);
 }
 
-/*
- * A SMART command without data.  Debian's aoeping (36-5) takes no SMART answer
- * that is shorter than one with data, so this one has a sector of zeros behind
- * it; whoever goes by the command does not look at it.
- */
-static enum aoe_verdict smart_done(struct aoe_call *call)
+/* True: served; data is then what the client gets. */
+static bool smart_execute(struct aoe_export *export_, uint8_t feature, uint8_t lba_low, uint8_t sector_count,
+			  uint8_t data[ATA_SECTOR_BYTES])
 {
-	const uint32_t header_bytes = call->eth_bytes + AOE_PDU_HEADER_BYTES + AOE_ATA_BYTES;
-	if (!aoe_room(call, header_bytes + ATA_SECTOR_BYTES))
-		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
-	memset(call->pkt->data + header_bytes, 0, ATA_SECTOR_BYTES);
-	call_count(call, WHERRY_EXPORT_other_ata_ops);
-	return aoe_ata_done(call, 0, ATA_SECTOR_BYTES);
+	if (feature == ATA_SMART_ENABLE) {
+		export_->smart_off = false;
+		return true;
+	}
+	if (export_->smart_off)
+		return false;
+	switch (feature) {
+	case ATA_SMART_DISABLE:
+		export_->smart_off = true;
+		return true;
+	case ATA_SMART_RETURN_STATUS: /* the signature in the answer says: no threshold exceeded */
+	case ATA_SMART_AUTOSAVE:
+		return true;
+	case ATA_SMART_OFFLINE_IMMEDIATE: /* 0: collect data, of which there is none; 127: stop what does not run */
+		return lba_low == 0 || lba_low == 127;
+	case ATA_SMART_READ_DATA:
+		ata_smart_data_emit(data);
+		return sector_count <= 1;
+	case ATA_SMART_READ_LOG:
+		return sector_count <= 1 && ata_smart_log_emit(data, lba_low);
+	default:
+		return false;
+	}
 }
 
 enum aoe_verdict aoe_ata_smart(struct aoe_call *call, const struct aoe_ata *ata)
 {
-	if (ata->lba[1] != ATA_SMART_LBA_MID || ata->lba[2] != ATA_SMART_LBA_HIGH)
-		return abort_command(call);
-	if (ata->feature == ATA_SMART_ENABLE) {
-		call->export_->smart_off = false;
-		return smart_done(call);
-	}
-	if (call->export_->smart_off)
-		return abort_command(call);
-	switch (ata->feature) {
-	case ATA_SMART_DISABLE:
-		call->export_->smart_off = true;
-		return smart_done(call);
-	case ATA_SMART_RETURN_STATUS: /* the signature in the answer says: no threshold exceeded */
-	case ATA_SMART_AUTOSAVE:
-		return smart_done(call);
-	case ATA_SMART_OFFLINE_IMMEDIATE: /* 0: collect data, of which there is none; 127: stop what does not run */
-		return ata->lba[0] == 0 || ata->lba[0] == 127 ? smart_done(call) : abort_command(call);
-	case ATA_SMART_READ_DATA:
-	case ATA_SMART_READ_LOG:
-		return smart_read(call, ata);
-	default:
-		return abort_command(call);
-	}
+	const uint8_t feature = ata->feature, lba_low = ata->lba[0], sector_count = ata->sector_count;
+	const bool has_signature = ata->lba[1] == ATA_SMART_LBA_MID && ata->lba[2] == ATA_SMART_LBA_HIGH;
+	const uint32_t header_bytes = call->eth_bytes + AOE_PDU_HEADER_BYTES + AOE_ATA_BYTES;
+	if (!aoe_room(call, header_bytes + ATA_SECTOR_BYTES))
+		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
+	uint8_t *data = call->pkt->data + header_bytes;
+	memset(data, 0, ATA_SECTOR_BYTES);
+	bool good = has_signature && smart_execute(call->export_, feature, lba_low, sector_count, data);
+	if (!good)
+		memset(data, 0, ATA_SECTOR_BYTES);
+	return smart_answer(call, good);
 }

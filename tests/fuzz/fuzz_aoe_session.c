@@ -134,8 +134,13 @@ static void check_sent(const struct pkt *pkt)
 	require(!(frame.header.flags & AOE_FLAG_ERROR) == !frame.header.error);
 	require(frame.header.shelf != AOE_SHELF_ANY && frame.header.slot != AOE_SLOT_ANY);
 	const bool error = frame.header.error != 0;
-	if (frame.header.command == AOE_COMMAND_ATA && !error && frame.ata.command == ATA_STATUS_ERROR)
-		require(frame.ata.feature != 0 && pkt->len_bytes == ETH_FRAME_BYTES_MIN + tag_bytes);
+	if (frame.header.command == AOE_COMMAND_ATA && !error && frame.ata.command == ATA_STATUS_ERROR) {
+		/* No data with an error, but for the empty sector of SMART. */
+		require(frame.ata.feature != 0);
+		require(pkt->len_bytes <= AOE_ATA_HEADER_BYTES + ATA_SECTOR_BYTES + tag_bytes);
+		for (uint32_t i = AOE_ATA_HEADER_BYTES + tag_bytes; i < pkt->len_bytes; i++)
+			require(pkt->data[i] == 0);
+	}
 	struct aoe_export *export_ = export_at(frame.header.shelf, frame.header.slot);
 	const bool everybody = eth_addr_is_group(frame.eth.dst);
 	if (everybody)
