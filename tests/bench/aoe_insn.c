@@ -68,7 +68,7 @@ static uint64_t *stats_of(void *ctx, const uint8_t mac[6], uint16_t port_index, 
 }
 
 /* Kept whole, so that callgrind can tell it apart. */
-__attribute__((noinline, noclone)) enum aoe_verdict bench_measured(struct pkt *pkt, uint64_t now_ns);
+__attribute__((noinline)) enum aoe_verdict bench_measured(struct pkt *pkt, uint64_t now_ns);
 enum aoe_verdict bench_measured(struct pkt *pkt, uint64_t now_ns)
 {
 	return aoe_input(aoe, pkt, now_ns);
