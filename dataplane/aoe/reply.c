@@ -27,6 +27,7 @@ bool aoe_make_room(struct aoe_call *call, uint32_t bytes)
 	roomy->len_bytes = pkt->len_bytes;
 	roomy->port_index = pkt->port_index;
 	roomy->owner_lcore = pkt->owner_lcore;
+	roomy->arrived_ns = pkt->arrived_ns;
 	memcpy(roomy->data, pkt->data, pkt->len_bytes);
 	pool->free(pool->ctx, pkt);
 	call->pkt = roomy;

@@ -152,6 +152,7 @@ static struct pkt *copy_of(struct aoe_lcore *lcore, const struct pkt *pkt)
 	copy->len_bytes = pkt->len_bytes;
 	copy->port_index = pkt->port_index;
 	copy->owner_lcore = pkt->owner_lcore;
+	copy->arrived_ns = pkt->arrived_ns;
 	memcpy(copy->data, pkt->data, pkt->len_bytes);
 	return copy;
 }

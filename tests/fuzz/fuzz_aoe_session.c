@@ -47,6 +47,7 @@ struct session {
 	struct backend_io *held[HELD_MAX];
 	unsigned held_count;
 	bool hold, away;
+	bool has_arrivals; /* frames tell since when they may have been waiting */
 	uint64_t cookies[PERSIST_MAX], generations[PERSIST_MAX];
 	unsigned persist_count;
 	uint64_t generation;
@@ -289,6 +290,8 @@ static void input_frame(uint8_t how)
 	const uint8_t room = next_byte();
 	struct pkt *pkt = pkt_heap_make(&s.heap, bytes, len, room & 0xf0, room & 1 ? 0 : 9600);
 	pkt->port_index = room >> 1 & 1;
+	if (s.has_arrivals)
+		pkt->arrived_ns = room & 4 ? s.now_ns : 1;
 	s.checking_mask = true;
 	switch (aoe_input(s.lcore, pkt, s.now_ns)) {
 	case AOE_REPLY:
@@ -397,6 +400,12 @@ static void begin(uint8_t policy)
 	s.lcore->env.client_stats = env.client_stats;
 	s.lcore->change_sequence = 0;
 	s.lcore->wild_first = 0;
+	s.has_arrivals = policy & 0x20;
+	if (s.has_arrivals) {
+		aoe_history_destroy(s.lcore->history);
+		s.lcore->history = aoe_history_create();
+		require(s.lcore->history != NULL);
+	}
 	put_export(0, WHERRY_AOE_REMOTE_MASK | WHERRY_AOE_REMOTE_CONFIG | WHERRY_AOE_REMOTE_FORCE_RESERVE, policy & 1);
 	put_export(1, policy & 0x7f, policy & 2);
 }
