@@ -28,20 +28,21 @@ static enum log_level level_of(int dpdk_level)
 	return dpdk_level == (int)RTE_LOG_WARNING ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
 }
 
-static void take_line(const char *line, enum log_level level)
+/* is_fatal: the last words of a process that is about to abort. */
+static void take_line(const char *line, enum log_level level, bool is_fatal)
 {
 	rte_spinlock_lock(&lock);
 	if (level == LOG_LEVEL_ERROR)
 		snprintf(last_error, sizeof last_error, "%s", line);
 	bool quiet = is_quiet;
 	rte_spinlock_unlock(&lock);
-	log_write(quiet ? LOG_LEVEL_DEBUG : level, "%s", line);
+	log_write(quiet && !is_fatal ? LOG_LEVEL_DEBUG : level, "%s", line);
 }
 
 static ssize_t stream_write(void *cookie, const char *text, size_t bytes)
 {
 	(void)cookie;
-	enum log_level level = level_of(rte_log_cur_msg_loglevel());
+	int dpdk_level = rte_log_cur_msg_loglevel();
 	char line[LINE_BYTES_MAX];
 	size_t len = 0;
 	for (size_t i = 0; i < bytes; i++) {
@@ -49,7 +50,7 @@ static ssize_t stream_write(void *cookie, const char *text, size_t bytes)
 			line[len++] = text[i];
 		if ((text[i] == '\n' || i + 1 == bytes) && len) {
 			line[len] = '\0';
-			take_line(line, level);
+			take_line(line, level_of(dpdk_level), dpdk_level <= (int)RTE_LOG_CRIT);
 			len = 0;
 		}
 	}

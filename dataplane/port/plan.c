@@ -97,7 +97,11 @@ uint32_t port_plan_memory_mb(const struct port_device *devices, const struct por
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t rings = port_plan_ring_packets(&devices[i], &plans[i], worker_count, worker_count);
 		uint64_t packets = port_plan_pool_packets(rings, worker_count, packets_each);
-		bytes += packets * (plans[i].data_room_bytes + PLAN_MBUF_OVERHEAD_BYTES + 64u + sizeof(void *) * 2);
+		uint64_t each = plans[i].data_room_bytes + PLAN_MBUF_OVERHEAD_BYTES + 64u + sizeof(void *) * 2;
+		/* What a NIC reads or writes does not cross a page of 4 KiB while it fits one. */
+		if (devices[i].kind == PORT_PCI && each < PAGE_BYTES)
+			each = PAGE_BYTES;
+		bytes += packets * each;
 	}
 	return BASE_MEMORY_MB + WORKER_MEMORY_MB * (worker_count + 1) + (uint32_t)(bytes >> 20) + 1;
 }

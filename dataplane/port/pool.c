@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_mbuf_pool_ops.h>
 #include <string.h>
@@ -29,14 +28,15 @@ static void packet_init(struct rte_mempool *mempool, void *ctx, void *object, un
 }
 
 /*
- * Where addresses need no translation, buffers may cross pages.  This matters
- * beyond memory: AF_XDP's driver takes the pool for a dense array, and with gaps
- * before page boundaries its last buffers would lie outside what it registered,
- * so that a port would start and then silently receive nothing.
+ * Without I/O addresses buffers may cross pages.  This matters beyond memory:
+ * AF_XDP's driver takes the pool for a dense array, and with gaps before page
+ * boundaries its last buffers would lie outside what it registered, so that a
+ * port would start and then silently receive nothing.  A NIC, on the other hand,
+ * would be given no address at all.
  */
 static unsigned pool_flags(const struct pool *pool)
 {
-	unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+	unsigned flags = pool->is_dma ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 	return pool->is_own ? flags | RTE_MEMPOOL_F_NO_SPREAD : flags;
 }
 

@@ -22,6 +22,7 @@ struct pool {
 	uint16_t data_room_bytes;
 	uint32_t packet_count;
 	bool is_own;           /* of one port */
+	bool is_dma;           /* a device reads and writes the packets by itself: they need I/O addresses */
 	bool driver_keeps;     /* the driver does not give back what it holds when it closes */
 	uint32_t need_packets; /* while planning: ring packets of the ports that share it */
 };

@@ -41,6 +41,7 @@ static struct pool *find_pool(const struct port *port, int numa_node)
 {
 	for (unsigned i = 0; i < pool_count; i++)
 		if (!pools[i].is_own && pools[i].numa_node == numa_node &&
+		    pools[i].is_dma == (port->device.kind == PORT_PCI) &&
 		    pools[i].data_room_bytes == port->plan.data_room_bytes)
 			return &pools[i];
 	return NULL;
@@ -56,11 +57,13 @@ static void assign_pool(struct port *port, const struct port_workers *workers)
 		*pool = (struct pool){.numa_node = numa_node,
 				      .data_room_bytes = port->plan.data_room_bytes,
 				      .is_own = is_own,
+				      .is_dma = port->device.kind == PORT_PCI,
 				      .driver_keeps = is_own};
 		if (is_own)
 			snprintf(pool->name, sizeof pool->name, "packets-port%u", (unsigned)(port - ports));
 		else
-			snprintf(pool->name, sizeof pool->name, "packets-node%d-%u", numa_node, pool->data_room_bytes);
+			snprintf(pool->name, sizeof pool->name, "packets-%s%d-%u", pool->is_dma ? "pci" : "node",
+				 numa_node, pool->data_room_bytes);
 	}
 	pool->need_packets +=
 		port_plan_ring_packets(&port->device, &port->plan, port->rx_queue_count, port->tx_queue_count);
@@ -111,7 +114,7 @@ static int try_xdp(struct port *port, const struct port_workers *workers, char *
 	if (rc)
 		return rc;
 	if (!pool_is_dense(port->pool)) {
-		snprintf(error, error_bytes, "the packet memory is not in one piece (the IOVA mode is PA)");
+		snprintf(error, error_bytes, "the packet memory is not in one piece");
 		return -ENOMEM;
 	}
 	return start_port(port, workers, error, error_bytes);
