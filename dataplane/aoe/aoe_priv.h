@@ -57,6 +57,8 @@ struct aoe_change {
 	uint64_t cookie; /* 0: nothing pending */
 	struct pkt *pkt;
 	uint64_t arrival_ns;
+	uint64_t changed_ns; /* when the last change was begun; AOE_CHANGED_LATELY: by the operator, and nobody knows
+				when */
 	uint64_t base_generation;
 	enum wherry_aoe_change what;
 	uint8_t command; /* the request's sub-command, which the answer repeats */
@@ -74,6 +76,7 @@ struct aoe_change {
 	} waiting[AOE_CHANGE_WAIT_MAX]; /* ring, in arrival order */
 	uint16_t waiting_first, waiting_count;
 };
+#define AOE_CHANGED_LATELY UINT64_MAX
 
 struct aoe_export {
 	/* read for every frame */
@@ -299,9 +302,12 @@ enum aoe_verdict aoe_reserve_execute(struct aoe_call *call);
 enum aoe_verdict aoe_reserve_answer(struct aoe_call *call, uint8_t command);
 
 /* change.c */
-/* True: something is pending, so a request that may change state must wait: return aoe_change_wait's verdict. */
-bool aoe_change_busy(const struct aoe_export *export_);
-enum aoe_verdict aoe_change_wait(struct aoe_call *call);
+/*
+ * Asked first by a request that may change something.  True: not now, return *verdict.  Either a change is pending, and
+ * the request waits behind it; or the request lay in its receive queue while a change was begun that may be later than
+ * itself (aoe/history.h), and is dropped: its client asks again.
+ */
+bool aoe_change_is_barred(struct aoe_call *call, enum aoe_verdict *verdict);
 /* Ask the control plane for what the export's change block holds (what, command, value). */
 enum aoe_verdict aoe_change_start(struct aoe_call *call);
 /* Error 3 to everybody who waits: the export goes. */

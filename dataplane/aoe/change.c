@@ -15,22 +15,45 @@
 #define COOKIE_PLACE_BITS 16
 _Static_assert(WHERRY_EXPORT_COUNT_MAX <= 1 << COOKIE_PLACE_BITS, "a place fits a cookie");
 
-bool aoe_change_busy(const struct aoe_export *export_)
+static bool is_busy(const struct aoe_export *export_)
 {
 	return export_->change->cookie != 0;
 }
 
-enum aoe_verdict aoe_change_wait(struct aoe_call *call)
+static enum aoe_verdict wait(struct aoe_call *call)
 {
 	struct aoe_change *change = call->export_->change;
 	if (change->waiting_count == AOE_CHANGE_WAIT_MAX)
 		return aoe_error(call, AOE_ERROR_UNAVAILABLE);
 	unsigned at = (change->waiting_first + change->waiting_count++) % AOE_CHANGE_WAIT_MAX;
+	call->pkt->arrived_ns = 0; /* its place is settled: nothing passes it by any more */
 	change->waiting[at].pkt = call->pkt;
 	change->waiting[at].arrival_ns = call->arrival_ns;
 	change->waiting[at].wildcard = call->wildcard;
 	call->lcore->under_way++;
 	return AOE_PENDING;
+}
+
+/* As with blocks: its own retransmission and a later change may have come by another queue, and been answered. */
+static bool is_overtaken(const struct aoe_call *call)
+{
+	struct aoe_change *change = call->export_->change;
+	if (!call->pkt->arrived_ns)
+		return false;
+	if (change->changed_ns == AOE_CHANGED_LATELY)
+		change->changed_ns = call->lcore->now_ns;
+	return change->changed_ns > call->pkt->arrived_ns;
+}
+
+bool aoe_change_is_barred(struct aoe_call *call, enum aoe_verdict *verdict)
+{
+	if (is_overtaken(call))
+		*verdict = aoe_silence(call, WHERRY_EXPORT_drop_overtaken);
+	else if (is_busy(call->export_))
+		*verdict = wait(call);
+	else
+		return false;
+	return true;
 }
 
 enum aoe_verdict aoe_change_start(struct aoe_call *call)
@@ -50,6 +73,8 @@ enum aoe_verdict aoe_change_start(struct aoe_call *call)
 		.cookie = ++lcore->change_sequence << COOKIE_PLACE_BITS | export_->place,
 	};
 	memcpy(persist.requester.b, eth_src(call->pkt->data), sizeof persist.requester.b);
+	call->pkt->arrived_ns = 0;
+	change->changed_ns = lcore->now_ns;
 	change->cookie = persist.cookie;
 	change->pkt = call->pkt;
 	change->arrival_ns = call->arrival_ns;
@@ -139,7 +164,7 @@ static struct aoe_call pending_end(struct aoe_lcore *lcore, struct aoe_export *e
 
 static void run_waiting(struct aoe_lcore *lcore, struct aoe_export *export_)
 {
-	while (!aoe_change_busy(export_) && export_->change->waiting_count) {
+	while (!is_busy(export_) && export_->change->waiting_count) {
 		struct aoe_call call = waiting_pop(lcore, export_);
 		enum aoe_verdict verdict = aoe_execute(&call);
 		aoe_settle(lcore, call.pkt, verdict);
@@ -167,9 +192,8 @@ void aoe_on_persisted(struct aoe_lcore *lcore, uint64_t cookie, int status, uint
 
 void aoe_change_abandon(struct aoe_lcore *lcore, struct aoe_export *export_)
 {
-	while (aoe_change_busy(export_) || export_->change->waiting_count) {
-		struct aoe_call call =
-			aoe_change_busy(export_) ? pending_end(lcore, export_) : waiting_pop(lcore, export_);
+	while (is_busy(export_) || export_->change->waiting_count) {
+		struct aoe_call call = is_busy(export_) ? pending_end(lcore, export_) : waiting_pop(lcore, export_);
 		enum aoe_verdict verdict = aoe_error(&call, AOE_ERROR_UNAVAILABLE);
 		aoe_settle(lcore, call.pkt, verdict);
 	}

@@ -49,10 +49,11 @@ static enum aoe_verdict set(struct aoe_call *call, const struct aoe_config *conf
 {
 	struct aoe_export *export_ = call->export_;
 	struct aoe_change *change = export_->change;
+	enum aoe_verdict verdict;
 	if (!export_->remote_config)
 		return aoe_error(call, AOE_ERROR_ARGUMENT);
-	if (aoe_change_busy(export_))
-		return aoe_change_wait(call);
+	if (aoe_change_is_barred(call, &verdict))
+		return verdict;
 	if (is_current(&export_->state, config)) /* a retransmission must succeed */
 		return aoe_config_answer(call, config->command);
 	if (config->command == AOE_CONFIG_SET && export_->state.config_bytes)

@@ -101,6 +101,7 @@ void aoe_export_state_put(struct aoe_export *export_, const struct wherry_ctl_ao
 {
 	if (put->state_generation <= export_->state.generation)
 		return;
+	export_->change->changed_ns = AOE_CHANGED_LATELY;
 	set_state(&export_->state, put->state_generation, put->config.b, put->config.len, put->mask.mac,
 		  put->mask.count, put->reserve.mac, put->reserve.count);
 }

@@ -137,6 +137,8 @@ static void inherit(struct aoe_export *export_, struct aoe_export *old)
 	old->change = fresh;
 	if (old->state.generation > export_->state.generation)
 		export_->state = old->state;
+	else if (old->state.generation < export_->state.generation)
+		export_->change->changed_ns = AOE_CHANGED_LATELY;
 	export_->smart_off = old->smart_off;
 	memcpy(export_->hist, old->hist, sizeof export_->hist);
 	memcpy(export_->stats, old->stats, sizeof export_->stats);

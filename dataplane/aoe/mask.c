@@ -85,10 +85,11 @@ static enum aoe_verdict edit(struct aoe_call *call, const struct aoe_mask *mask)
 {
 	struct aoe_export *export_ = call->export_;
 	struct aoe_change *change = export_->change;
+	enum aoe_verdict verdict;
 	if (!export_->remote_mask)
 		return aoe_mask_answer(call, mask->command, AOE_MASK_UNSPECIFIED, 0);
-	if (aoe_change_busy(export_))
-		return aoe_change_wait(call);
+	if (aoe_change_is_barred(call, &verdict))
+		return verdict;
 
 	const uint32_t limit = list_limit(call);
 	enum aoe_mask_error error = AOE_MASK_OK;

@@ -27,11 +27,12 @@ static enum aoe_verdict set(struct aoe_call *call, const struct aoe_reserve *res
 {
 	struct aoe_export *export_ = call->export_;
 	struct aoe_change *change = export_->change;
+	enum aoe_verdict verdict;
 	struct aoe_mac_list *held = &export_->state.reserve;
 	if (reserve->command == AOE_RESERVE_FORCE && !export_->remote_force)
 		return aoe_error(call, AOE_ERROR_ARGUMENT);
-	if (aoe_change_busy(export_))
-		return aoe_change_wait(call);
+	if (aoe_change_is_barred(call, &verdict))
+		return verdict;
 
 	_Static_assert(sizeof(struct wherry_mac) == ETH_ADDR_BYTES, "addresses lie in a list as on the wire");
 	aoe_mac_list_set(&change->list, reserve->macs, reserve->mac_count);

@@ -76,7 +76,7 @@
     STAT(EXPORT, drop_masked,    C, frames, "silently dropped: source not in the MAC mask list") \
     STAT(EXPORT, drop_broadcast_ata,C,frames,"silently dropped: broadcast ATA other than IDENTIFY") \
     STAT(EXPORT, drop_config_mismatch,C,frames,"Query Config test did not match: silence by design") \
-    STAT(EXPORT, drop_overtaken, C, frames, "writes dropped: an overlapping one that may be later was served already") \
+    STAT(EXPORT, drop_overtaken, C, frames, "writes and changes dropped: one that may be later was served already") \
     STAT(EXPORT, drop_no_request,C, frames, "dropped: request pool of the lcore empty") \
     STAT(EXPORT, drop_no_buffer, C, frames, "dropped: no packet or bounce buffer free") \
     STAT(EXPORT, err_command,    C, frames, "AoE error 1: unknown command") \

@@ -314,3 +314,85 @@ Test(aoe_change, a_control_plane_that_answers_at_once_is_fine)
 	rig_remove(rig, export_);
 	rig_destroy(rig);
 }
+
+Test(aoe_change, one_that_its_retransmission_overtook_is_dropped)
+{
+	struct rig *rig = rig_create();
+	struct aoe_export *export_ = rig_serve_one(rig);
+	const struct aoe_frame changes[] = {rig_config(AOE_CONFIG_FORCE, "old", 3),
+					    rig_reserve(AOE_RESERVE_FORCE, rig_mac_a, 1),
+					    rig_mask_one(AOE_DIRECTIVE_DELETE, rig_mac_b)};
+	/* Answered by way of another queue, and then something else was asked for and answered. */
+	rig->now_ns = 1000;
+	rig->arrived_ns = 900;
+	cr_expect_eq(rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "old", 3))->verdict, AOE_PENDING);
+	rig_persisted(rig, 0, 2);
+	rig_expect_ok(rig_next(rig));
+	rig->now_ns = 2000;
+	rig->arrived_ns = 1900;
+	cr_expect_eq(rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "new", 3))->verdict, AOE_PENDING);
+	/* The first ones come out of a stalled queue: while the new one is pending, and after that. */
+	rig->now_ns = 2100;
+	rig->arrived_ns = 800;
+	for (unsigned i = 0; i < 3; i++)
+		rig_expect_silence(rig_ask(rig, changes[i]));
+	rig_persisted(rig, 0, 3);
+	rig_expect_ok(rig_next(rig));
+	for (unsigned i = 0; i < 3; i++)
+		rig_expect_silence(rig_ask(rig, changes[i]));
+	expect_string(rig, "new");
+	cr_expect_eq(rig_stat(export_, WHERRY_EXPORT_drop_overtaken), 6);
+	cr_expect_eq(rig->persist_count, 2);
+	/* Asked again, and seen in time, it is served. */
+	rig->now_ns = 3000;
+	rig->arrived_ns = 2900;
+	cr_expect_eq(rig_ask(rig, changes[1])->verdict, AOE_PENDING);
+	rig_persisted(rig, 0, 4);
+	rig_expect_ok(rig_next(rig));
+	rig_remove(rig, export_);
+	rig_destroy(rig);
+}
+
+Test(aoe_change, ones_that_wait_behind_another_are_not_overtaken_by_it)
+{
+	struct rig *rig = rig_create();
+	struct aoe_export *export_ = rig_serve_one(rig);
+	rig->now_ns = 1000;
+	rig->arrived_ns = 1000;
+	rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "a", 1));
+	rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "b", 1));
+	rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "c", 1));
+	rig->now_ns = 5000;
+	for (uint64_t generation = 2; generation <= 4; generation++) {
+		rig_persisted(rig, 0, generation);
+		rig_expect_ok(rig_next(rig));
+	}
+	expect_string(rig, "c");
+	cr_expect_eq(rig_stat(export_, WHERRY_EXPORT_drop_overtaken), 0);
+	rig_remove(rig, export_);
+	rig_destroy(rig);
+}
+
+Test(aoe_change, one_that_lay_in_its_queue_while_the_operator_acted_is_dropped)
+{
+	struct rig *rig = rig_create();
+	struct aoe_export *export_ = rig_serve_one(rig);
+	operator_sets_string(export_, 2, "operator");
+	rig->now_ns = 1000;
+	rig->arrived_ns = 900;
+	rig_expect_silence(rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "old", 3)));
+	expect_string(rig, "operator");
+	rig->now_ns = 2000;
+	rig->arrived_ns = 1900;
+	cr_expect_eq(rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "new", 3))->verdict, AOE_PENDING);
+	rig_persisted(rig, 0, 3);
+	rig_expect_ok(rig_next(rig));
+	/* With one receive queue nothing is dropped. */
+	operator_sets_string(export_, 4, "operator");
+	rig->arrived_ns = 0;
+	cr_expect_eq(rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "third", 5))->verdict, AOE_PENDING);
+	rig_persisted(rig, 0, 5);
+	rig_expect_ok(rig_next(rig));
+	rig_remove(rig, export_);
+	rig_destroy(rig);
+}
