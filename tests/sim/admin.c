@@ -3,8 +3,8 @@
  * Two clients that do no block I/O.
  *
  * The administrator reads and changes config string, mask and reservation of one
- * export, one request at a time; it repeats a request, with a new tag, until it
- * is answered, and one that was refused for want of the control plane, until it
+ * export, one request at a time, by any port; it repeats a request, with a new
+ * tag, until it is answered, and one that was refused for want of the control plane, until it
  * is done.  It never locks itself out of the mask, and at the end it leaves
  * everything open.
  *
@@ -17,8 +17,8 @@
 #include "client.h"
 #include "world.h"
 
-#define ADMIN_RETRY_NS (250 * MS)
-#define ADMIN_TRIES_MAX 400u
+#define ADMIN_RETRY_NS (60 * MS)
+#define ADMIN_TRIES_MAX 2000u
 
 enum admin_what {
 	ADMIN_FIND,
@@ -36,7 +36,6 @@ enum admin_what {
 struct admin {
 	enum admin_what what;
 	bool found;
-	uint8_t target[6];
 	uint32_t tag;
 	uint64_t first_ns, sequence;
 	unsigned tries, string_count;
@@ -195,8 +194,10 @@ static void admin_send(struct client *client)
 	static const enum aoe_command commands[STATE_KIND_COUNT] = {AOE_COMMAND_CONFIG, AOE_COMMAND_MASK,
 								    AOE_COMMAND_RESERVE};
 	struct admin *admin = client->kind;
-	struct aoe_frame frame = client_request(client, 0, admin->found ? admin->target : client_broadcast,
-						commands[kind_of(admin->what)]);
+	uint8_t port[6];
+	net_mac(port, 'P', (unsigned)rng_below(&client->rng, client->world->scenario.port_count), 0);
+	struct aoe_frame frame =
+		client_request(client, 0, admin->found ? port : client_broadcast, commands[kind_of(admin->what)]);
 	fill_argument(admin, &frame);
 	admin->tag = client_tag(&frame);
 	if (admin->tries == 0) {
@@ -288,7 +289,6 @@ static void admin_receive(struct client *client, struct client_card *card, const
 	if (!admin->found) {
 		admin->tag = 0;
 		admin->found = true;
-		memcpy(admin->target, frame->eth.src, 6);
 		admin_next(client);
 		return;
 	}

@@ -17,6 +17,7 @@ static void on_frame(struct sim *sim, void *ctx, const uint8_t *bytes, uint32_t 
 	static const uint32_t headrooms[] = {0, 64, 128};
 	if (!appliance->running || appliance->heap.out_count >= appliance->heap.count_max)
 		return;
+	worker_note_idle(&appliance->workers[appliance->scenario->rx_owner[index]], port);
 	const uint32_t room = appliance->scenario->mtu + 18u + PKT_SLACK_BYTES;
 	struct pkt *pkt = pkt_heap_make(&appliance->heap, bytes, len_bytes, headrooms[rng_below(&appliance->rng, 3)],
 					room - len_bytes);
@@ -112,6 +113,8 @@ void appliance_start(struct appliance *appliance)
 	appliance->heap.count_max = appliance->scenario->packet_count;
 	for (unsigned i = 0; i < appliance->scenario->worker_count; i++)
 		worker_create(appliance, i);
+	for (unsigned i = 0; i < appliance->scenario->port_count; i++)
+		arrival_init(&appliance->ports[i].arrival, ARRIVAL_QUEUE_FRAMES, appliance->sim->now_ns + 1);
 	for (unsigned i = 0; i < appliance->scenario->volume_count; i++)
 		start_volume(appliance, i);
 	sim_trace(appliance->sim, "dataplane: instance %lu starts", (unsigned long)appliance->instance);

@@ -15,6 +15,7 @@
 #include "aoe/aoe.h"
 #include "control.h"
 #include "disk.h"
+#include "lcore/arrival.h"
 #include "net.h"
 #include "net/eth.h"
 #include "pkt/pkt_heap.h"
@@ -46,6 +47,7 @@ struct app_worker {
 	struct pkt_ring handoff_in, handoff_out[WORKER_MAX], tx;
 	struct worker_job *jobs_first, *jobs_last;
 	bool turn_wanted, in_turn, gate_open;
+	uint64_t turn_end_ns;
 	uint64_t stats[WHERRY_LCORE_STAT_COUNT];
 	uint64_t client_stats[WHERRY_CLIENT_STAT_COUNT];
 };
@@ -59,6 +61,7 @@ struct app_port {
 	struct net_endpoint endpoint;
 	struct eth_filter filter;
 	struct pkt_ring rx;
+	struct arrival arrival;
 };
 
 struct retired_export {
@@ -106,6 +109,8 @@ bool appliance_quiet(const struct appliance *appliance);
 /* worker.c */
 void worker_create(struct appliance *appliance, unsigned index);
 void worker_destroy(struct app_worker *worker);
+/* A frame is about to arrive at a port of the worker: if that does nothing, it has polled in vain until just now. */
+void worker_note_idle(const struct app_worker *worker, struct app_port *port);
 /* Let it take a turn soon. */
 void worker_kick(struct app_worker *worker);
 /* Of a killed process: one round of winding up. */

@@ -47,7 +47,8 @@ struct options {
 
 static struct board *board;
 
-static const char *const plant_names[] = {"none", "stale-write", "ack-before-durable", "lost-persist"};
+static const char *const plant_names[] = {"none", "stale-write", "overtaken-write", "ack-before-durable",
+					  "lost-persist"};
 
 static void usage(FILE *to)
 {
@@ -62,7 +63,9 @@ static void usage(FILE *to)
 	      "  --ops N        requests per client, instead of what the seed says\n"
 	      "  --jobs N       processes to use (default: one a processor)\n"
 	      "  --twice        run each seed twice and compare what happened\n"
-	      "  --plant BUG    stale-write, ack-before-durable or lost-persist: break the code\n"
+	      "  --plant BUG    break the code: stale-write (volume requests out of order),\n"
+	      "                 overtaken-write (frames do not tell how long they have waited),\n"
+	      "                 ack-before-durable, lost-persist\n"
 	      "  --must-fail    exit 0 when a broken promise was found, 1 when none was\n",
 	      to);
 }

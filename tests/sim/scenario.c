@@ -79,6 +79,12 @@ static void draw_accidents(struct scenario *scenario, const struct sim *sim, str
 	scenario->replace_count = rng_chance(rng, 300000) ? (unsigned)rng_between(rng, 1, 3) : 0;
 	scenario->control_latency_ns_max = rng_between(rng, 1, 50) * MS;
 	/* A planted bug needs its accident. */
+	if (sim->plant == PLANT_OVERTAKEN_WRITE) {
+		scenario->stall_ppm = 2000;
+		scenario->stall_ns_max = SEC;
+		scenario->rx_owner[0] = 0;
+		scenario->rx_owner[1] = 1;
+	}
 	if (sim->plant == PLANT_ACK_BEFORE_DURABLE)
 		scenario->power_loss_count = 3;
 	if (sim->plant == PLANT_LOST_PERSIST)
@@ -123,6 +129,8 @@ void scenario_draw(struct scenario *scenario, const struct sim *sim, unsigned op
 	memset(scenario, 0, sizeof *scenario);
 	scenario->port_count = (unsigned)rng_between(&rng, 1, PORT_MAX);
 	scenario->worker_count = (unsigned)rng_between(&rng, 1, WORKER_MAX);
+	if (sim->plant == PLANT_OVERTAKEN_WRITE)
+		scenario->port_count = scenario->worker_count = 2;
 	scenario->volume_count = (unsigned)rng_between(&rng, 1, VOLUME_MAX);
 	scenario->export_count = (unsigned)rng_between(&rng, scenario->volume_count, EXPORT_MAX);
 	scenario->client_count = (unsigned)rng_between(&rng, 2, 4);
@@ -142,7 +150,10 @@ void scenario_draw(struct scenario *scenario, const struct sim *sim, unsigned op
 	scenario->packet_count = (unsigned)rng_between(&rng, 64, 1024);
 	scenario->bounce_count = (unsigned)rng_between(&rng, 2, 64);
 	scenario->stall_ppm = rng_chance(&rng, 500000) ? (uint32_t)rng_below(&rng, 2000) : 0;
+	/* Shorter and longer than any client waits. */
 	scenario->stall_ns_max = rng_between(&rng, 1, 10) * MS;
+	if (rng_chance(&rng, 400000))
+		scenario->stall_ns_max *= 40;
 	draw_weather(&scenario->weather, &rng);
 	draw_accidents(scenario, sim, &rng);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker's loop.  A turn has two events: in the first it does its work, in the
- * second, a moment later or after a preemption, its answers leave and what it
- * gathered for other workers is theirs.
+ * A worker's loop.  A turn takes the time, does its work, and then its answers
+ * leave and what it gathered for other workers is theirs.  Between any two of
+ * these the thread may be preempted.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #define RX_BURST 32u
 #define HANDOFF_BURST 32u
 #define TX_RING 4096u
+#define IDLE_SLEEP_NS_MAX (100 * US)
 
 bool ring_push(struct pkt_ring *ring, struct pkt *pkt)
 {
@@ -159,6 +160,7 @@ static void copy_to_others(struct app_worker *worker, const struct pkt *pkt)
 		}
 		copy->data = copy->head + (pkt->data - pkt->head);
 		copy->len_bytes = pkt->len_bytes;
+		copy->arrived_ns = pkt->arrived_ns;
 		memcpy(copy->data, pkt->data, pkt->len_bytes);
 		hand_over(worker, to, copy);
 	}
@@ -212,17 +214,29 @@ static void input(struct app_worker *worker, struct pkt *pkt)
 	input_own(worker, pkt);
 }
 
+static void receive_from(struct app_worker *worker, struct app_port *port)
+{
+	struct pkt *pkts[RX_BURST];
+	unsigned count = 0;
+	while (count < RX_BURST && (pkts[count] = ring_pop(&port->rx)) != NULL)
+		count++;
+	if (worker->appliance->scenario->port_count > 1 && worker->appliance->sim->plant != PLANT_OVERTAKEN_WRITE) {
+		const uint64_t arrived_ns = arrival_poll(&port->arrival, worker->now_ns, count, count < RX_BURST);
+		for (unsigned i = 0; i < count; i++)
+			pkts[i]->arrived_ns = arrived_ns;
+	}
+	for (unsigned i = 0; i < count; i++)
+		input(worker, pkts[i]);
+	if (port->rx.count)
+		worker->turn_wanted = true;
+}
+
 static void receive(struct app_worker *worker)
 {
 	struct appliance *appliance = worker->appliance;
 	for (unsigned port = 0; port < appliance->scenario->port_count; port++) {
-		struct pkt *pkt;
-		if (appliance->scenario->rx_owner[port] != worker->index)
-			continue;
-		for (unsigned i = 0; i < RX_BURST && (pkt = ring_pop(&appliance->ports[port].rx)) != NULL; i++)
-			input(worker, pkt);
-		if (appliance->ports[port].rx.count)
-			worker->turn_wanted = true;
+		if (appliance->scenario->rx_owner[port] == worker->index)
+			receive_from(worker, &appliance->ports[port]);
 	}
 }
 
@@ -274,7 +288,6 @@ static void on_turn_end(struct sim *sim, void *ctx, uint64_t instance)
 	struct app_worker *worker = ctx;
 	struct appliance *appliance = worker->appliance;
 	struct pkt *pkt;
-	(void)sim;
 	if (instance != appliance->instance || !appliance->running)
 		return;
 	while ((pkt = ring_pop(&worker->tx)) != NULL) {
@@ -293,18 +306,25 @@ static void on_turn_end(struct sim *sim, void *ctx, uint64_t instance)
 		}
 	}
 	worker->in_turn = false;
+	worker->turn_end_ns = sim->now_ns;
 	if (worker->turn_wanted)
 		schedule(worker);
 }
 
-static void on_turn(struct sim *sim, void *ctx, uint64_t instance)
+static uint64_t draw_stall_ns(struct appliance *appliance)
+{
+	if (!rng_chance(&appliance->rng, appliance->scenario->stall_ppm))
+		return 0;
+	return rng_below(&appliance->rng, appliance->scenario->stall_ns_max);
+}
+
+static void on_turn_work(struct sim *sim, void *ctx, uint64_t instance)
 {
 	struct app_worker *worker = ctx;
 	struct appliance *appliance = worker->appliance;
 	struct pkt *pkt;
 	if (instance != appliance->instance || !appliance->running)
 		return;
-	worker->now_ns = sim->now_ns;
 	run_jobs(worker);
 	receive(worker);
 	for (unsigned i = 0; i < HANDOFF_BURST && (pkt = ring_pop(&worker->handoff_in)) != NULL; i++) {
@@ -317,12 +337,37 @@ static void on_turn(struct sim *sim, void *ctx, uint64_t instance)
 	if (worker->handoff_in.count || sent)
 		worker->turn_wanted = true;
 	uint64_t length_ns = rng_between(&appliance->rng, 500, 5000);
-	if (rng_chance(&appliance->rng, appliance->scenario->stall_ppm))
-		length_ns += rng_below(&appliance->rng, appliance->scenario->stall_ns_max);
+	length_ns += draw_stall_ns(appliance);
 	sim_in(sim, length_ns, on_turn_end, worker, instance);
 	const uint64_t due_ns = backend_engine_next_due_ns(worker->engine);
 	if (due_ns != NEVER)
 		world_kick_at(appliance->world, worker->index, due_ns);
+}
+
+/* The time is taken; what is done then may be done much later. */
+static void on_turn(struct sim *sim, void *ctx, uint64_t instance)
+{
+	struct app_worker *worker = ctx;
+	struct appliance *appliance = worker->appliance;
+	if (instance != appliance->instance || !appliance->running)
+		return;
+	worker->now_ns = sim->now_ns;
+	const uint64_t stall_ns = draw_stall_ns(appliance);
+	if (stall_ns)
+		sim_in(sim, stall_ns, on_turn_work, worker, instance);
+	else
+		on_turn_work(sim, worker, instance);
+}
+
+void worker_note_idle(const struct app_worker *worker, struct app_port *port)
+{
+	struct appliance *appliance = worker->appliance;
+	if (worker->in_turn || port->rx.count)
+		return;
+	/* A real worker's idle turns are no events here. */
+	const uint64_t now_ns = appliance->sim->now_ns, slept_ns = rng_below(&appliance->rng, IDLE_SLEEP_NS_MAX);
+	if (now_ns - worker->turn_end_ns > slept_ns)
+		arrival_poll(&port->arrival, now_ns - slept_ns, 0, true);
 }
 
 void worker_kick(struct app_worker *worker)
