@@ -359,7 +359,8 @@ static void step(void)
 		s.now_ns += (uint64_t)how << 24;
 		s.disks[how & 1].volume.offline = how & 2;
 		s.disks[how & 1].volume.write_back = how & 4;
-		s.ports[1].mtu = how & 8 ? 576 : 9000;
+		if (aoe_lcore_under_way(s.lcore) == 0) /* an answer under way was measured by the old one */
+			s.ports[1].mtu = how & 8 ? 576 : 9000;
 		break;
 	}
 	require(s.heap.out_count == aoe_lcore_under_way(s.lcore) + s.lcore->wild_count);
