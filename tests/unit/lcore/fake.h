@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ports, AoE and workers that a test looks at, in place of the real ones, under rx.c, tx.c and handoff.c. */
+#pragma once
+
+#include "lcore/priv.h"
+
+#define FAKE_WORKER_COUNT_MAX 4u
+#define FAKE_SENT_MAX 2048u
+
+/* count workers, with hand-off rings, gate open and every port's queue of their own. */
+void fake_init(unsigned worker_count);
+void fake_fini(void);
+extern struct worker fake_workers[FAKE_WORKER_COUNT_MAX];
+
+/* A packet that is counted until it is freed or sent; data is copied. */
+struct pkt *fake_pkt(uint16_t port_index, const void *data, uint32_t len_bytes);
+/* An AoE frame to the port's MAC. */
+struct pkt *fake_frame(uint16_t shelf, uint8_t slot);
+unsigned fake_pkts_alive(void);
+extern unsigned fake_allocs_left; /* port_pkt_alloc fails after so many */
+
+/* What port_rx yields next. */
+void fake_receive(struct pkt *pkt);
+/* How many packets each port_tx takes at most, and what it took. */
+extern unsigned fake_tx_room;
+extern struct pkt *fake_sent[FAKE_SENT_MAX];
+extern unsigned fake_sent_count, fake_tx_dropped;
+
+/* What aoe_input says, and to whom it was given. */
+extern enum aoe_verdict fake_verdict;
+extern unsigned fake_input_count[FAKE_WORKER_COUNT_MAX];
+extern struct pkt *fake_last_input;

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+#include "fake.h"
+
+/* --------------------------------------------------------------- receiving */
+Test(lcore_rx, what_is_not_for_us_is_dropped_and_counted)
+{
+	const struct {
+		const char *name;
+		uint8_t head[20];
+		uint32_t len_bytes;
+		enum wherry_lcore_stat stat;
+	} cases[] = {
+		{"no whole Ethernet header",
+		 {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88},
+		 13,
+		 WHERRY_LCORE_drop_eth_short},
+		{"another protocol", {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x08, 0x00}, 60, WHERRY_LCORE_drop_eth_type},
+		{"another station", {2, 0, 0, 0, 0, 8, 2, 0, 0, 0, 0, 1, 0x88, 0xa2}, 60, WHERRY_LCORE_drop_eth_dst},
+		{"from a group", {2, 0, 0, 0, 0, 9, 1, 0, 0, 0, 0, 1, 0x88, 0xa2}, 60, WHERRY_LCORE_drop_eth_src},
+		{"a VLAN that is not served",
+		 {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 8, 0x88, 0xa2},
+		 64,
+		 WHERRY_LCORE_drop_eth_vlan},
+	};
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint8_t frame[64] = {0};
+		fake_init(1);
+		memcpy(frame, cases[i].head, sizeof cases[i].head);
+		fake_receive(fake_pkt(0, frame, cases[i].len_bytes));
+		cr_expect_eq(rx_poll(&fake_workers[0]), 1u, "%s", cases[i].name);
+		cr_expect_eq(fake_workers[0].stats[cases[i].stat], 1u, "%s", cases[i].name);
+		cr_expect_eq(fake_input_count[0], 0u, "%s", cases[i].name);
+		cr_expect_eq(fake_pkts_alive(), 0u, "%s", cases[i].name);
+		fake_fini();
+	}
+}
+
+Test(lcore_rx, a_served_vlan_comes_through)
+{
+	const uint8_t frame[64] = {2,    0, 0,    0,    0,    9,    2,    0, 0, 0, 0, 1,
+				   0x81, 0, 0x2f, 0xfe, 0x88, 0xa2, 0x10, 0, 0, 1, 0};
+	const struct route_entry entry = {1, 0, 0};
+	struct route_table *table = route_table_create(&entry, 1);
+	fake_init(1);
+	worker_at(0)->priv->routes = table;
+	fake_receive(fake_pkt(0, frame, sizeof frame));
+	rx_poll(&fake_workers[0]);
+	cr_expect_eq(fake_input_count[0], 1u);
+	cr_expect_eq(fake_pkts_alive(), 0u);
+	fake_fini();
+	route_table_destroy(table);
+}
+
+Test(lcore_rx, nothing_passes_a_closed_gate)
+{
+	fake_init(1);
+	fake_workers[0].priv->gate_open = false;
+	fake_receive(fake_frame(0xffff, 0xff));
+	fake_receive(fake_frame(1, 0));
+	rx_poll(&fake_workers[0]);
+	cr_expect_eq(fake_workers[0].stats[WHERRY_LCORE_drop_gate_closed], 2u);
+	cr_expect_eq(fake_input_count[0] + fake_pkts_alive(), 0u);
+	fake_fini();
+}
+
+Test(lcore_rx, a_frame_goes_to_the_owner_of_its_export_and_to_nobody_when_there_is_none)
+{
+	const struct route_entry entries[] = {{1, 0, 0}, {1, 1, 1}};
+	struct route_table *table = route_table_create(entries, 2);
+	fake_init(2);
+	fake_workers[0].priv->routes = table;
+	fake_receive(fake_frame(1, 0));
+	fake_receive(fake_frame(1, 1));
+	fake_receive(fake_frame(1, 2));
+	rx_poll(&fake_workers[0]);
+	cr_expect_eq(fake_workers[0].stats[WHERRY_LCORE_aoe_drop_target], 1u);
+	cr_expect_eq(fake_input_count[0], 1u);
+	cr_expect_eq(handoff_input(&fake_workers[1]), 0u, "passed on at the end of the turn only");
+	handoff_flush(&fake_workers[0]);
+	cr_expect_eq(handoff_input(&fake_workers[1]), 1u);
+	cr_expect_eq(fake_input_count[1], 1u);
+	cr_expect_eq(fake_workers[0].stats[WHERRY_LCORE_handoff_out], 1u);
+	cr_expect_eq(fake_workers[1].stats[WHERRY_LCORE_handoff_in], 1u);
+	cr_expect_eq(fake_pkts_alive(), 0u);
+	fake_fini();
+	route_table_destroy(table);
+}
+
+Test(lcore_rx, a_wildcard_goes_to_every_worker_as_a_copy)
+{
+	fake_init(3);
+	fake_receive(fake_frame(0xffff, 3));
+	rx_poll(&fake_workers[1]);
+	handoff_flush(&fake_workers[1]);
+	cr_expect_eq(fake_input_count[1], 1u);
+	for (unsigned i = 0; i < 3; i += 2) {
+		handoff_input(&fake_workers[i]);
+		cr_expect_eq(fake_input_count[i], 1u, "worker %u", i);
+	}
+	cr_expect_eq(fake_pkts_alive(), 0u);
+	/* The copy is the frame, byte for byte, and has the same room around it. */
+	fake_verdict = AOE_PENDING;
+	struct pkt *original = fake_frame(0xffff, 0xff);
+	fake_receive(original);
+	rx_poll(&fake_workers[1]);
+	handoff_flush(&fake_workers[1]);
+	handoff_input(&fake_workers[0]);
+	cr_expect_neq(fake_last_input, original);
+	cr_expect_eq(fake_last_input->len_bytes, original->len_bytes);
+	cr_expect_arr_eq(fake_last_input->data, original->data, original->len_bytes);
+	cr_expect_eq(fake_last_input->data - fake_last_input->head, original->data - original->head);
+	port_pkt_free(fake_last_input);
+	port_pkt_free(original);
+	fake_fini();
+}
+
+Test(lcore_rx, a_wildcard_without_a_buffer_for_a_copy_is_counted_and_still_served_here)
+{
+	fake_init(3);
+	fake_allocs_left = 1;
+	fake_receive(fake_frame(0xffff, 0xff));
+	rx_poll(&fake_workers[0]);
+	handoff_flush(&fake_workers[0]);
+	cr_expect_eq(fake_workers[0].stats[WHERRY_LCORE_aoe_drop_no_buffer], 1u);
+	cr_expect_eq(fake_input_count[0], 1u);
+	cr_expect_eq(handoff_input(&fake_workers[1]) + handoff_input(&fake_workers[2]), 1u);
+	fake_fini();
+	cr_expect_eq(fake_pkts_alive(), 0u);
+}
+
+/* ----------------------------------------------------------------- sending */
+static struct pkt *numbered(unsigned number)
+{
+	return fake_pkt(0, &number, sizeof number);
+}
+
+static unsigned number_of(const struct pkt *pkt)
+{
+	unsigned number;
+	memcpy(&number, pkt->data, sizeof number);
+	return number;
+}
+
+Test(lcore_tx, answers_leave_in_order_however_little_the_driver_takes)
+{
+	for (unsigned room = 1; room <= 40; room += 13) {
+		fake_init(1);
+		fake_tx_room = room;
+		unsigned next = 0;
+		for (unsigned turn = 0; turn < 400; turn++) {
+			for (unsigned i = 0; turn < 10 && i < 20; i++)
+				tx_output(&fake_workers[0], numbered(next++));
+			tx_flush(&fake_workers[0]);
+		}
+		cr_expect_eq(fake_sent_count, 200u, "room %u", room);
+		for (unsigned i = 0; i < fake_sent_count; i++)
+			cr_assert_eq(number_of(fake_sent[i]), i, "room %u", room);
+		cr_expect_eq(fake_tx_dropped, 0u);
+		fake_fini();
+		cr_expect_eq(fake_pkts_alive(), 0u);
+	}
+}
+
+Test(lcore_tx, a_full_batch_does_not_wait_for_the_end_of_the_turn)
+{
+	fake_init(1);
+	for (unsigned i = 0; i < TX_BATCH - 1; i++)
+		tx_output(&fake_workers[0], numbered(i));
+	cr_expect_eq(fake_sent_count, 0u);
+	tx_output(&fake_workers[0], numbered(TX_BATCH - 1));
+	cr_expect_eq(fake_sent_count, TX_BATCH);
+	fake_fini();
+}
+
+Test(lcore_tx, a_full_lane_drops_what_comes_and_a_stalled_one_is_emptied)
+{
+	struct worker *worker = &fake_workers[0];
+	fake_init(1);
+	fake_tx_room = 0;
+	worker->now_ns = 1000;
+	for (unsigned i = 0; i < TX_LANE_PACKETS + 10; i++)
+		tx_output(worker, numbered(i));
+	cr_expect_eq(tx_waiting(worker), TX_LANE_PACKETS);
+	cr_expect_eq(fake_tx_dropped, 10u);
+	worker->now_ns += TX_STALL_NS;
+	tx_flush(worker);
+	cr_expect_eq(tx_waiting(worker), TX_LANE_PACKETS, "not yet");
+	/* One packet gets through: the clock of the stall starts over. */
+	fake_tx_room = 1;
+	worker->now_ns += 1;
+	cr_expect_eq(tx_flush(worker), 1u);
+	fake_tx_room = 0;
+	tx_flush(worker);
+	worker->now_ns += TX_STALL_NS + 1;
+	tx_flush(worker);
+	cr_expect_eq(tx_waiting(worker), 0u);
+	cr_expect_eq(fake_tx_dropped, 10u + TX_LANE_PACKETS - 1);
+	cr_expect_eq(fake_pkts_alive(), 1u, "the one that was sent");
+	fake_tx_room = UINT32_MAX;
+	tx_output(worker, numbered(0));
+	cr_expect_eq(tx_flush(worker), 1u, "and goes on when it can");
+	fake_fini();
+}
+
+Test(lcore_tx, a_stall_that_ended_does_not_count_towards_the_next)
+{
+	struct worker *worker = &fake_workers[0];
+	fake_init(1);
+	for (unsigned life = 0; life < 2; life++) {
+		/* Ended by sending everything, then by giving everything up. */
+		worker->now_ns += 10 * TX_STALL_NS;
+		fake_tx_room = 0;
+		tx_output(worker, numbered(0));
+		tx_flush(worker);
+		cr_expect_eq(tx_waiting(worker), 1u, "life %u: a fresh stall waits", life);
+		if (life == 0)
+			fake_tx_room = UINT32_MAX;
+		else
+			worker->now_ns += TX_STALL_NS + 1;
+		tx_flush(worker);
+		cr_expect_eq(tx_waiting(worker), 0u);
+	}
+	worker->now_ns += 10 * TX_STALL_NS;
+	tx_output(worker, numbered(0));
+	tx_flush(worker);
+	cr_expect_eq(tx_waiting(worker), 1u);
+	fake_fini();
+}
+
+Test(lcore_tx, an_answer_leaves_by_the_worker_that_owns_a_queue)
+{
+	fake_init(2);
+	fake_workers[1].priv->tx[0].owner = 0;
+	fake_verdict = AOE_REPLY;
+	rx_input_own(&fake_workers[1], numbered(5));
+	cr_expect_eq(tx_waiting(&fake_workers[1]), 0u);
+	handoff_flush(&fake_workers[1]);
+	cr_expect_eq(handoff_waiting(&fake_workers[0]), 1u);
+	cr_expect_eq(handoff_input(&fake_workers[0]), 1u);
+	cr_expect_eq(fake_input_count[0], 0u, "an answer is no request");
+	cr_expect_eq(tx_flush(&fake_workers[0]), 1u);
+	cr_expect_eq(number_of(fake_sent[0]), 5u);
+	fake_fini();
+}
+
+static unsigned tapped[2];
+
+static void tap(struct worker *worker, void *ctx, uint16_t port_index, bool outgoing, const uint8_t *frame,
+		uint32_t len_bytes)
+{
+	(void)worker;
+	cr_expect(ctx == tapped && port_index == 0 && frame && len_bytes == 60);
+	tapped[outgoing]++;
+}
+
+Test(lcore_tx, a_tap_sees_every_frame_once_in_each_direction)
+{
+	fake_init(2);
+	fake_verdict = AOE_REPLY;
+	for (unsigned i = 0; i < 2; i++) {
+		fake_workers[i].priv->tap = tap;
+		fake_workers[i].priv->tap_ctx = tapped;
+	}
+	fake_workers[1].priv->tx[0].owner = 0;
+	fake_receive(fake_frame(0xffff, 0));
+	rx_poll(&fake_workers[1]);
+	handoff_flush(&fake_workers[1]);
+	handoff_input(&fake_workers[0]);
+	cr_expect_eq(tapped[0], 1u, "received once");
+	cr_expect_eq(tapped[1], 2u, "an answer from each worker");
+	fake_fini();
+}
+
+/* ---------------------------------------------------------------- hand-off */
+Test(lcore_handoff, a_full_ring_drops_and_counts_at_the_producer)
+{
+	fake_init(2);
+	for (unsigned i = 0; i < HANDOFF_RING_FRAMES + 100; i++)
+		handoff_request(&fake_workers[0], 1, numbered(i));
+	handoff_flush(&fake_workers[0]);
+	uint64_t passed = fake_workers[0].stats[WHERRY_LCORE_handoff_out];
+	uint64_t full = fake_workers[0].stats[WHERRY_LCORE_handoff_full];
+	cr_expect_eq(passed + full, HANDOFF_RING_FRAMES + 100);
+	cr_expect_eq(passed, HANDOFF_RING_FRAMES - 1, "a ring holds one less than its size");
+	cr_expect_eq(fake_pkts_alive(), passed);
+	uint64_t taken = 0;
+	for (unsigned turn = 0; turn < 100; turn++)
+		taken += handoff_input(&fake_workers[1]);
+	cr_expect_eq(taken, passed, "all of it, over several turns");
+	cr_expect_eq(fake_pkts_alive(), 0u);
+	fake_fini();
+}
+
+#define STRESS_COUNT 200000u
+static _Atomic bool producer_done;
+
+static void *produce(void *arg)
+{
+	struct worker *worker = arg;
+	for (unsigned i = 0; i < STRESS_COUNT; i++) {
+		handoff_request(worker, 0, numbered(i));
+		if (i % 7 == 0)
+			handoff_flush(worker);
+		if (i % 4096 == 0)
+			sched_yield();
+	}
+	handoff_flush(worker);
+	producer_done = true;
+	return NULL;
+}
+
+Test(lcore_handoff, two_threads_lose_nothing_and_no_frame_is_left_unseen, .timeout = 60)
+{
+	pthread_t thread;
+	fake_init(2);
+	cr_assert_eq(pthread_create(&thread, NULL, produce, &fake_workers[1]), 0);
+	uint64_t taken = 0;
+	while (!producer_done)
+		taken += handoff_input(&fake_workers[0]);
+	pthread_join(thread, NULL);
+	/* Every pass takes something until nothing is there: a lost bit would leave frames in the ring. */
+	for (unsigned got = 1; got;)
+		taken += got = handoff_input(&fake_workers[0]);
+	cr_expect_eq(handoff_waiting(&fake_workers[0]), 0u);
+	cr_expect_eq(taken, fake_workers[1].stats[WHERRY_LCORE_handoff_out]);
+	cr_expect_eq(taken + fake_workers[1].stats[WHERRY_LCORE_handoff_full], STRESS_COUNT);
+	cr_expect_eq(fake_input_count[0], taken);
+	cr_expect_eq(fake_pkts_alive(), 0u);
+	fake_fini();
+}
