@@ -36,6 +36,20 @@ struct capture_op {
 	json_t *result;
 };
 
+/* Who started a capture has left without ending it: it would be written for ever. */
+static void end_capture(struct daemon *daemon, uint64_t capture)
+{
+	struct plane_link *link = plane_usable_link(daemon->plane);
+	const struct wherry_ctl_capture_stop stop = {.capture = (uint32_t)capture};
+	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
+
+	if (!link)
+		return;
+	uint32_t id = plane_link_next_id(link);
+	plane_link_request(link, id, packet, wherry_ctl_put_capture_stop(packet, sizeof packet, id, &stop), -1, NULL,
+			   NULL, NULL);
+}
+
 static void on_item(void *ctx, uint16_t type, const uint8_t *fields, size_t len, int fd)
 {
 	struct capture_op *op = ctx;
@@ -45,11 +59,13 @@ static void on_item(void *ctx, uint16_t type, const uint8_t *fields, size_t len,
 	(void)fd; /* none comes with it */
 	json_decref(op->result);
 	op->result = NULL;
-	if (type == WHERRY_CTL_CAPTURE_STARTED && wherry_ctl_get_capture_started(fields, len, &started) == 0)
+	if (type == WHERRY_CTL_CAPTURE_STARTED && wherry_ctl_get_capture_started(fields, len, &started) == 0) {
 		op->result = json_pack("{sI}", "capture", (json_int_t)started.capture);
-	else if (type == WHERRY_CTL_CAPTURE_ITEM && wherry_ctl_get_capture_item(fields, len, &item) == 0)
+		rpc_at_end(op->call, end_capture, started.capture);
+	} else if (type == WHERRY_CTL_CAPTURE_ITEM && wherry_ctl_get_capture_item(fields, len, &item) == 0) {
 		op->result = json_pack("{sb sI sI so}", "running", item.running, "written", (json_int_t)item.written,
 				       "dropped", (json_int_t)item.dropped, "detail", rpc_text_lenient(item.detail));
+	}
 }
 
 static void on_done(void *ctx, int error, const char *message)

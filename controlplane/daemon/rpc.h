@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
@@ -65,6 +66,15 @@ void rpc_reply(struct rpc_call *call, json_t *result);
 void rpc_refuse(struct rpc_call *call, const struct fail *fail);
 /* The descriptor that came with the client's last message, -1 when none did.  The caller owns it. */
 int rpc_take_descriptor(struct rpc_call *call);
+
+/*
+ * Call end(daemon, value) when the call's client leaves (at once when it has left
+ * already): what was started on its behalf ends with it.  At most
+ * RPC_END_COUNT_MAX a client; the oldest is forgotten for a newer one.
+ */
+#define RPC_END_COUNT_MAX 16
+typedef void rpc_end_fn(struct daemon *daemon, uint64_t value);
+void rpc_at_end(struct rpc_call *call, rpc_end_fn *end, uint64_t value);
 
 /* ---- decoding, pure */
 struct rpc_request {

@@ -46,6 +46,11 @@ struct rpc_client {
 	struct line_writer writer;
 	unsigned call_count;
 	struct rpc_call *calls;
+	unsigned end_count;
+	struct {
+		rpc_end_fn *end;
+		uint64_t value;
+	} ends[RPC_END_COUNT_MAX];
 };
 
 struct rpc_batch {
@@ -74,6 +79,8 @@ static void client_destroy(struct rpc_client *client)
 		if (call->gone)
 			call->gone(call);
 	}
+	for (unsigned i = 0; i < client->end_count; i++)
+		client->ends[i].end(server->daemon, client->ends[i].value);
 	if (client->prev)
 		client->prev->next = client->next;
 	else
@@ -202,6 +209,20 @@ void rpc_reply(struct rpc_call *call, json_t *result)
 void rpc_refuse(struct rpc_call *call, const struct fail *fail)
 {
 	call_finish(call, NULL, fail);
+}
+
+void rpc_at_end(struct rpc_call *call, rpc_end_fn *end, uint64_t value)
+{
+	struct rpc_client *client = call->client;
+
+	if (!client) {
+		end(call->daemon, value);
+		return;
+	}
+	if (client->end_count == RPC_END_COUNT_MAX)
+		memmove(&client->ends[0], &client->ends[1], --client->end_count * sizeof client->ends[0]);
+	client->ends[client->end_count].end = end;
+	client->ends[client->end_count++].value = value;
 }
 
 int rpc_take_descriptor(struct rpc_call *call)
