@@ -49,6 +49,7 @@ static void on_opened(void *ctx, const struct monitor_file_result *result, int f
 			backing_take(backing, fd, result);
 			fd = -1;
 			plane_push_volume(daemon->plane, &row, NULL, NULL);
+			plane_push_exports_of(daemon->plane, row.id);
 		} else {
 			memcpy(backing->detail, result->text, sizeof backing->detail);
 			if (news)

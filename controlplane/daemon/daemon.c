@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/events.h"
 #include "daemon/log.h"
@@ -30,7 +29,7 @@ static void on_monitor_lost(void *ctx)
 
 static void on_plane_stopped(struct daemon *daemon)
 {
-	(void)sd_event_exit(daemon->event, 0);
+	(void)sd_event_exit(daemon->event, daemon->exit_status);
 }
 
 void daemon_stop(struct daemon *daemon, bool with_dataplane)
@@ -43,7 +42,7 @@ void daemon_stop(struct daemon *daemon, bool with_dataplane)
 	if (with_dataplane)
 		plane_stop(daemon->plane, on_plane_stopped);
 	else
-		(void)sd_event_exit(daemon->event, 0);
+		(void)sd_event_exit(daemon->event, daemon->exit_status);
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
@@ -70,8 +69,10 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *ctx)
 static void open_for_changes(struct daemon *daemon, const struct fail *fail)
 {
 	if (fail) {
-		log_error("%s; the dataplane goes on with what it has", fail->text);
-		(void)sd_event_exit(daemon->event, 1);
+		/* One that served before goes on with what it has; one that was only just started has nothing. */
+		log_error("%s", fail->text);
+		daemon->exit_status = 1;
+		daemon_stop(daemon, !plane_is_adopted(daemon->plane));
 		return;
 	}
 	rpc_server_open(daemon->rpc);

@@ -24,6 +24,7 @@ struct daemon {
 	struct state *state;
 	struct rpc_server *rpc;
 	bool stopping;
+	int exit_status;     /* at an orderly end */
 	uint64_t started_us; /* CLOCK_MONOTONIC */
 	const struct options *options;
 	struct monitor_link *monitor;

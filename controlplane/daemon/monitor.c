@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,8 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/sock.h"
@@ -144,6 +145,28 @@ static void plane_ended(struct monitor *monitor, bool status_known, int status)
 	send_message(monitor, &message, MONITOR_EXITED, 0, -1);
 }
 
+/* ------------------------------------------------------ service manager */
+
+/* As sd_notify, but a manager that does not read cannot hold up the restart of the dataplane. */
+static void notify(const char *text)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t len = path ? strlen(path) : 0;
+
+	if (len < 2 || len > sizeof address.sun_path || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(address.sun_path, path, len);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0'; /* the abstract name space */
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return;
+	(void)sendto(sock, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&address,
+		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+	close(sock);
+}
+
 /* -------------------------------------------------------------- channel */
 
 static void on_message(struct monitor *monitor, const union monitor_message *message, int fd)
@@ -161,7 +184,7 @@ static void on_message(struct monitor *monitor, const union monitor_message *mes
 		(void)plane_exec_kill(monitor->exec, message->kill.signal);
 		break;
 	case MONITOR_NOTIFY:
-		(void)sd_notify(0, message->notify.text);
+		notify(message->notify.text);
 		break;
 	default:
 		log_error("the daemon process sent what only the monitor sends");

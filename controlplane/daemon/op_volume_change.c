@@ -13,6 +13,7 @@ struct change_op {
 	struct rpc_call *call;
 	struct volume_row row;
 	bool erase_file;
+	bool opened; /* the store was closed before: its exports are not with the dataplane */
 	uint64_t device, inode;
 };
 
@@ -54,6 +55,8 @@ static void on_set(void *ctx, int error, const char *message)
 		refuse(op, &fail);
 		return;
 	}
+	if (op->opened)
+		plane_push_exports_of(op->call->daemon->plane, op->row.id);
 	op_reply_volume(op->call, op->row.name);
 	free(op);
 }
@@ -80,6 +83,7 @@ static void on_reopened(void *ctx, const struct monitor_file_result *result, int
 		backing->opening = false;
 	if (result->kind == FAIL_NONE && backing) {
 		backing_take(backing, fd, result);
+		op->opened = true;
 		set_commit(op);
 		return;
 	}

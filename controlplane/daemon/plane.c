@@ -232,11 +232,6 @@ void plane_fail_link(struct plane *plane, const char *why)
 	(void)sd_event_source_set_enabled(plane->lost_source, SD_EVENT_ONESHOT);
 }
 
-static void on_link_closed(void *ctx, const char *why)
-{
-	plane_fail_link(ctx, why);
-}
-
 static int on_kill_time(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct plane *plane = ctx;
@@ -248,12 +243,27 @@ static int on_kill_time(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
-void plane_kill_foreign(struct plane *plane, const char *why)
+/* It cannot be ours.  One that ran before is replaced; one that we have just started would come back the same. */
+static void kill_foreign(struct plane *plane, const char *why)
 {
-	events_add(plane->daemon, WHERRY_WARNING, "dataplane.replaced", "", "a running dataplane is replaced: %s", why);
-	plane->stopping = true;
+	if (plane->adopted)
+		events_add(plane->daemon, WHERRY_WARNING, "dataplane.replaced", "",
+			   "the dataplane that runs is replaced: %s", why);
+	else
+		log_error("the dataplane is of no use: %s", why);
+	plane->stopping = plane->adopted;
 	monitor_link_kill(plane->daemon->monitor, SIGTERM);
 	arm(plane, &plane->kill_timer, STOP_US, on_kill_time);
+}
+
+static void on_link_closed(void *ctx, int error, const char *why)
+{
+	struct plane *plane = ctx;
+
+	if (error == EPROTONOSUPPORT && !plane->stopping)
+		kill_foreign(plane, why);
+	else
+		plane_fail_link(plane, why);
 }
 
 static void on_hello_reply(void *ctx, uint16_t type, const uint8_t *fields, size_t len, int fd)
@@ -274,7 +284,7 @@ static void on_hello_done(void *ctx, int error, const char *message)
 	if (error == ENOTCONN)
 		return;
 	if (error == EPROTONOSUPPORT || (!error && hello->version != WHERRY_CTL_VERSION)) {
-		plane_kill_foreign(plane, "it speaks another version of the control protocol");
+		kill_foreign(plane, "it speaks another version of the control protocol");
 		return;
 	}
 	if (error || !plane->hello_came) {
@@ -282,7 +292,7 @@ static void on_hello_done(void *ctx, int error, const char *message)
 		return;
 	}
 	if (hello->epoch != 0 && !state_epoch_is_ours(plane->daemon->state, hello->epoch)) {
-		plane_kill_foreign(plane, "it was configured from another state");
+		kill_foreign(plane, "it was configured from another state");
 		return;
 	}
 	plane->greeted = true;
@@ -534,6 +544,11 @@ struct plane_link *plane_usable_link(struct plane *plane)
 bool plane_is_serving(const struct plane *plane)
 {
 	return plane->state == PLANE_SERVING;
+}
+
+bool plane_is_adopted(const struct plane *plane)
+{
+	return plane->adopted;
 }
 
 const char *plane_trouble(const struct plane *plane)

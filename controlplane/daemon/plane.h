@@ -52,6 +52,8 @@ void plane_wait_settled(struct plane *plane, uint64_t timeout_us, plane_settled_
 /* The link, when objects may be put and lists asked for; else NULL. */
 struct plane_link *plane_usable_link(struct plane *plane);
 bool plane_is_serving(const struct plane *plane);
+/* It ran before this daemon, or before its last connection. */
+bool plane_is_adopted(const struct plane *plane);
 /* Why it does not serve, "" when it does. */
 const char *plane_trouble(const struct plane *plane);
 /* For daemon.status; new reference. */
@@ -62,6 +64,8 @@ json_t *plane_status_json(const struct plane *plane);
 void plane_push_volume(struct plane *plane, const struct volume_row *row, plane_done_fn *done, void *ctx);
 void plane_push_volume_delete(struct plane *plane, uint64_t volume_id, plane_done_fn *done, void *ctx);
 void plane_push_export(struct plane *plane, const struct export_row *row, plane_done_fn *done, void *ctx);
+/* All exports of a volume whose store has just been opened: without it the dataplane could not have them. */
+void plane_push_exports_of(struct plane *plane, uint64_t volume_id);
 void plane_push_export_delete(struct plane *plane, uint64_t export_id, plane_done_fn *done, void *ctx);
 void plane_push_export_state(struct plane *plane, const struct export_row *row, plane_done_fn *done, void *ctx);
 void plane_push_idle(struct plane *plane, const struct runtime_row *row, plane_done_fn *done, void *ctx);

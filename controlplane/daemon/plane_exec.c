@@ -17,6 +17,7 @@
 #define ARGUMENT_COUNT_MAX 256
 #define LOG_BYTES_MAX (4 << 20)
 #define LAST_WORDS_BYTES 2000 /* of the log that are looked at */
+#define LAST_LINES 3
 #define LEVEL_WARNING 4
 #define CHILD_LOCK_FD 3 /* where the lock lies in the dataplane */
 
@@ -260,27 +261,36 @@ static int level_of(const char **text)
 static void last_words(int fd, char text[WHERRY_TEXT_BYTES_MAX + 1])
 {
 	char tail[LAST_WORDS_BYTES + 1];
+	const char *lines[LAST_LINES] = {NULL};
 	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	off_t from = end > LAST_WORDS_BYTES ? end - LAST_WORDS_BYTES : 0;
 	ssize_t got = end > 0 ? pread(fd, tail, LAST_WORDS_BYTES, from) : 0;
 	size_t out = 0;
 
 	tail[got < 0 ? 0 : got] = '\0';
-	const char *line = tail;
+	char *line = tail, *next;
 	if (from > 0 && strchr(tail, '\n'))
 		line = strchr(tail, '\n') + 1;
-	while (*line) {
-		size_t len = strcspn(line, "\n");
-		const char *next = line + len + (line[len] == '\n'), *words = line;
-		if (level_of(&words) <= LEVEL_WARNING && words < line + len && out + len + 2 < WHERRY_TEXT_BYTES_MAX) {
-			if (out)
-				text[out++] = ';', text[out++] = ' ';
-			for (; words < line + len; words++)
-				text[out++] = (unsigned char)*words < ' ' || *words == 0x7f ? ' ' : *words;
-		}
-		line = next;
+	for (; *line; line = next) {
+		const char *words = line;
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		if (level_of(&words) > LEVEL_WARNING || !*words)
+			continue;
+		memmove(&lines[0], &lines[1], sizeof lines - sizeof lines[0]);
+		lines[LAST_LINES - 1] = words;
+	}
+	for (unsigned i = 0; i < LAST_LINES; i++) {
+		if (!lines[i])
+			continue;
+		int n = snprintf(text + out, WHERRY_TEXT_BYTES_MAX + 1 - out, "%s%.160s", out ? "; " : "", lines[i]);
+		out += n > 0 ? (size_t)n : 0;
 	}
 	text[out] = '\0';
+	for (; out > 0; out--)
+		if ((unsigned char)text[out - 1] < ' ' || text[out - 1] == 0x7f)
+			text[out - 1] = ' ';
 }
 
 void plane_exec_ended(struct plane_exec *exec, char text[WHERRY_TEXT_BYTES_MAX + 1])

@@ -53,8 +53,10 @@ struct plane_link {
 enum plane_packet plane_packet_decode(const uint8_t *packet, size_t len, struct wherry_ctl_header *header,
 				      struct wherry_ctl_error *error)
 {
-	if (wherry_ctl_get_header(packet, len, header) != 0)
-		return PLANE_PACKET_BAD;
+	int rc = wherry_ctl_get_header(packet, len, header);
+
+	if (rc != 0)
+		return rc == -EPROTONOSUPPORT ? PLANE_PACKET_VERSION : PLANE_PACKET_BAD;
 	if (header->request_id & WHERRY_CTL_FROM_DATAPLANE)
 		return PLANE_PACKET_REQUEST;
 	switch (header->type) {
@@ -165,13 +167,13 @@ static void fail_later(struct plane_link *link, int error, plane_done_fn *done, 
 
 /* -------------------------------------------------------------- output */
 
-static void close_link(struct plane_link *link, const char *why)
+static void close_link(struct plane_link *link, int error, const char *why)
 {
 	if (link->dead)
 		return;
 	link->dead = true;
 	(void)sd_event_source_set_enabled(link->source, SD_EVENT_OFF);
-	link->callbacks.closed(link->callbacks.ctx, why);
+	link->callbacks.closed(link->callbacks.ctx, error, why);
 }
 
 /* Send what waits, as far as the dataplane takes it.  0 or -errno. */
@@ -300,7 +302,7 @@ static void on_packet(struct plane_link *link, const uint8_t *packet, size_t len
 	const uint8_t *fields = packet + WHERRY_CTL_HEADER_BYTES;
 
 	enum plane_packet kind = plane_packet_decode(packet, len, &header, &error);
-	if (kind != PLANE_PACKET_BAD && kind != PLANE_PACKET_REQUEST) {
+	if (kind > PLANE_PACKET_REQUEST) {
 		on_reply(link, kind, &header, fields, &error, fd);
 		return;
 	}
@@ -308,8 +310,10 @@ static void on_packet(struct plane_link *link, const uint8_t *packet, size_t len
 		close(fd);
 	if (kind == PLANE_PACKET_REQUEST)
 		link->callbacks.request(link->callbacks.ctx, &header, fields);
+	else if (kind == PLANE_PACKET_VERSION)
+		close_link(link, EPROTONOSUPPORT, "it speaks another version of the control protocol");
 	else
-		close_link(link, "it sent what is not of this version of the control protocol");
+		close_link(link, EPIPE, "it sent what is not of the control protocol");
 }
 
 static int on_socket(sd_event_source *source, int sock, uint32_t events, void *ctx)
@@ -320,7 +324,7 @@ static int on_socket(sd_event_source *source, int sock, uint32_t events, void *c
 
 	(void)source;
 	if (events & EPOLLOUT && flush(link) != 0) {
-		close_link(link, "the connection broke");
+		close_link(link, EPIPE, "the connection broke");
 		return 0;
 	}
 	for (unsigned i = 0; i < RECEIVE_BURST && !link->dead; i++) {
@@ -330,7 +334,7 @@ static int on_socket(sd_event_source *source, int sock, uint32_t events, void *c
 		if (got > 0)
 			on_packet(link, packet, (size_t)got, fd);
 		else
-			close_link(link, got == 0 ? "it closed the connection" : "the connection broke");
+			close_link(link, EPIPE, got == 0 ? "it closed the connection" : "the connection broke");
 	}
 	return 0;
 }

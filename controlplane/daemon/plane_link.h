@@ -28,8 +28,9 @@ struct plane_link_callbacks {
 	void *ctx;
 	/* A request of the dataplane; to be answered with plane_link_answer. */
 	void (*request)(void *ctx, const struct wherry_ctl_header *header, const uint8_t *fields);
-	/* The connection is over; the link is to be destroyed (not from inside).  Requests under way end afterwards. */
-	void (*closed)(void *ctx, const char *why);
+	/* The connection is over; the link is to be destroyed (not from inside).  Requests under way end afterwards.
+	 * error: EPROTONOSUPPORT when the other side speaks another version of the protocol, else EPIPE. */
+	void (*closed)(void *ctx, int error, const char *why);
 };
 
 /* sock (connected, non-blocking) becomes the link's.  NULL without memory. */
@@ -53,7 +54,8 @@ unsigned plane_link_under_way(const struct plane_link *link);
 
 /* ---- decoding, pure */
 enum plane_packet {
-	PLANE_PACKET_BAD,     /* not of this protocol, or another version */
+	PLANE_PACKET_BAD,     /* not of this protocol */
+	PLANE_PACKET_VERSION, /* of another version of it */
 	PLANE_PACKET_REQUEST, /* of the dataplane */
 	PLANE_PACKET_OK,
 	PLANE_PACKET_ERROR, /* error is filled in */

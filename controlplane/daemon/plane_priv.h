@@ -61,7 +61,6 @@ struct plane {
 /* plane.c */
 void plane_fail_link(struct plane *plane, const char *why); /* drop the link from a callback of its own */
 void plane_is_configured(struct plane *plane);              /* SYNC_END was answered */
-void plane_kill_foreign(struct plane *plane, const char *why);
 void plane_end_resync(struct plane *plane, int error, const char *message);
 /* plane_adopt.c: fetch the descriptors back, then plane_adopted. */
 void plane_fetch_stores(struct plane *plane);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/log.h"
 #include "daemon/plane_encode.h"
 #include "daemon/plane_priv.h"
 
@@ -129,6 +130,23 @@ void plane_push_export(struct plane *plane, const struct export_row *row, plane_
 	plane_link_request(link, id, packet, plane_encode_export(packet, id, row, ports, (unsigned)count), -1, NULL,
 			   done, ctx);
 	free(ports);
+}
+
+static void on_pushed_of(void *ctx, int error, const char *message)
+{
+	(void)ctx;
+	if (error && error != ENOTCONN)
+		log_warning("the dataplane refused an export: %s", message);
+}
+
+void plane_push_exports_of(struct plane *plane, uint64_t volume_id)
+{
+	struct export_row row;
+
+	for (int32_t after = -1;
+	     plane_usable_link(plane) && state_export_next_of(plane->daemon->state, volume_id, after, &row, NULL) == 1;
+	     after = state_export_key(&row))
+		plane_push_export(plane, &row, on_pushed_of, NULL);
 }
 
 void plane_push_export_delete(struct plane *plane, uint64_t export_id, plane_done_fn *done, void *ctx)

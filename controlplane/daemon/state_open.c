@@ -164,7 +164,8 @@ static int connect_file(struct state *state, struct fail *fail)
 	/* Exclusive: no second daemon, and no shared-memory file that a full disk could turn into a SIGBUS. */
 	return state_exec(state,
 			  "PRAGMA locking_mode = EXCLUSIVE; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-			  "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL;",
+			  "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL;"
+			  "PRAGMA wal_autocheckpoint = 250;" /* 1 MiB: a small disk is not full of a log */,
 			  fail);
 }
 
