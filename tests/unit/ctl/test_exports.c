@@ -286,10 +286,11 @@ Test(ctl_exports, deletes_that_wait_for_io_are_answered_in_time_and_end_later)
 	put_export((struct export){1, 1, 1, 1, 1, 1});
 	struct aoe_export *e = fake_served(1);
 	e->under_way = 1;
+	const uint64_t before_ns = ctl_now_ns(); /* however long this test is kept waiting, that is too early */
 	CLIENT_SEND(&c, aoe_export_delete, ++next_id, .id = 1);
 	CLIENT_SEND(&c, volume_delete, ++next_id, .id = 1);
 	settle();
-	ctl_server_tick(ctl_now_ns() + (CTL_DRAIN_SECONDS - 1) * 1000000000ull);
+	ctl_server_tick(before_ns + CTL_DRAIN_SECONDS * 1000000000ull - 1);
 	CLIENT_SEND(&c, idle_put, ++next_id, .spin_turns = 1);
 	client_expect_ok(&c, next_id); /* neither has been answered yet */
 	ctl_server_tick(ctl_now_ns() + CTL_DRAIN_SECONDS * 1000000000ull);
