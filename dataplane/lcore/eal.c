@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "port/drvlog.h"
 
@@ -59,6 +60,10 @@ int eal_start(const struct eal_config *config, char *error, size_t error_bytes)
 	drvlog_set_quiet(false);
 	if (rc >= 0) {
 		drvlog_redirect_libraries();
+		/* Without hugepages the EAL makes a folder for this process, puts nothing into it and leaves it behind.
+		 */
+		if (config->no_huge)
+			(void)rmdir(rte_eal_get_runtime_dir());
 		return 0;
 	}
 	char reason[256];

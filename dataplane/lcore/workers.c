@@ -24,7 +24,7 @@
 
 static struct worker workers[WHERRY_LCORE_COUNT_MAX];
 static unsigned created_count;
-static struct aoe_port aoe_ports[WHERRY_PORT_COUNT_MAX]; /* present is cleared by main when a port is removed */
+static struct aoe_port aoe_ports[WHERRY_PORT_COUNT_MAX]; /* main clears present, a byte, when a port is removed */
 
 unsigned worker_count(void)
 {

@@ -19,6 +19,7 @@ struct pool {
 	struct rte_mempool *mempool;
 	char name[RTE_MEMPOOL_NAMESIZE];
 	int numa_node;
+	bool is_far; /* the memory is on another node after all */
 	uint16_t data_room_bytes;
 	uint32_t packet_count;
 	bool is_own;           /* of one port */

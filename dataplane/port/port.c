@@ -75,7 +75,14 @@ static int create_pool(struct pool *pool, const struct port_workers *workers, ch
 	if (pool->mempool)
 		return 0;
 	pool->packet_count = port_plan_pool_packets(pool->need_packets, workers->count, workers->packets_each);
+	int wanted_node = pool->numa_node;
 	int rc = pool_create(pool);
+	if (rc == -ENOMEM) {
+		pool->numa_node = SOCKET_ID_ANY;
+		rc = pool_create(pool);
+		pool->is_far = rc == 0;
+		pool->numa_node = wanted_node;
+	}
 	if (rc)
 		snprintf(error, error_bytes,
 			 "no memory for %u packets of %u bytes on NUMA node %d (%s): reserve more hugepages or give "
@@ -157,8 +164,13 @@ static int open_port(struct port *port, const struct port_workers *workers, char
 }
 
 /* Memory of another node costs every access. */
-static void note_far_workers(struct port *port, const struct port_workers *workers)
+static void note_far(struct port *port, const struct port_workers *workers)
 {
+	if (port->pool->is_far)
+		port_note(port,
+			  "NUMA node %d has no memory left for its packets, another one's is used: reserve hugepages "
+			  "there",
+			  port->pool->numa_node);
 	unsigned far_count = 0;
 	for (unsigned i = 0; port->numa_node >= 0 && i < workers->count; i++)
 		far_count += workers->numa_node[i] != (unsigned)port->numa_node;
@@ -208,7 +220,7 @@ static void open_ports(unsigned count, const struct port_workers *workers)
 		if (port_removed(i))
 			continue;
 		note_queues(port, workers);
-		note_far_workers(port, workers);
+		note_far(port, workers);
 	}
 }
 
