@@ -493,7 +493,9 @@ struct rpc_server *rpc_server_create(struct daemon *daemon, sd_event *event, int
 	server->event = event;
 	server->listen_fd = listen_fd;
 	server->group = group;
+	/* Newcomers after everybody who is there: who has hung up makes room before another is turned away. */
 	if (sd_event_add_io(event, &server->listen_source, listen_fd, EPOLLIN, on_listen, server) < 0 ||
+	    sd_event_source_set_priority(server->listen_source, SD_EVENT_PRIORITY_NORMAL + 1) < 0 ||
 	    sd_event_add_defer(event, &server->queue_source, on_queue, server) < 0) {
 		rpc_server_destroy(server);
 		return NULL;
