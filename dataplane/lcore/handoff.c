@@ -88,11 +88,11 @@ static unsigned take_from(struct worker *worker, unsigned from)
 
 unsigned handoff_input(struct worker *worker)
 {
-	_Atomic uint64_t *pending = &worker->priv->handoff_pending;
-	if (!atomic_load_explicit(pending, memory_order_relaxed))
+	if (!handoff_is_pending(worker))
 		return 0;
 	unsigned count = 0;
-	for (uint64_t bits = atomic_exchange_explicit(pending, 0, memory_order_seq_cst); bits; bits &= bits - 1)
+	uint64_t bits = atomic_exchange_explicit(&worker->priv->handoff_pending, 0, memory_order_seq_cst);
+	for (; bits; bits &= bits - 1)
 		count += take_from(worker, (unsigned)__builtin_ctzll(bits));
 	worker->stats[WHERRY_LCORE_handoff_in] += count;
 	return count;

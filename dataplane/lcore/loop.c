@@ -27,17 +27,20 @@ static int64_t real_minus_mono_us(void)
 	return (int64_t)real.tv_sec * 1000000 + real.tv_nsec / 1000 - (int64_t)(monotonic_ns() / 1000);
 }
 
-/* The counter and the clock at the same moment: being preempted between the two is seen and tried again. */
+/* The counter and the clock at the same moment: the closest of a few attempts, so that being preempted between the
+ * two does not matter. */
 static uint64_t read_pair(uint64_t *tsc)
 {
-	uint64_t ns = 0, limit = rte_get_tsc_hz() / 100000;
+	uint64_t best_ns = 0, best_gap = UINT64_MAX;
 	for (unsigned attempt = 0; attempt < 4; attempt++) {
-		*tsc = rte_rdtsc();
-		ns = monotonic_ns();
-		if (rte_rdtsc() - *tsc < limit)
-			break;
+		uint64_t before = rte_rdtsc(), ns = monotonic_ns(), gap = rte_rdtsc() - before;
+		if (gap >= best_gap)
+			continue;
+		best_gap = gap;
+		best_ns = ns;
+		*tsc = before + gap / 2;
 	}
-	return ns;
+	return best_ns;
 }
 
 static void clock_start(struct worker *worker)
@@ -78,11 +81,20 @@ unsigned worker_run_jobs(struct worker *worker)
 	return count;
 }
 
+/* Frames of neighbours came after this turn began: with its time an answer would seem older than its request. */
+static unsigned take_handoffs(struct worker *worker)
+{
+	if (!handoff_is_pending(worker))
+		return 0;
+	sample_time(worker, rte_rdtsc());
+	return handoff_input(worker);
+}
+
 static unsigned turn(struct worker *worker)
 {
 	unsigned work = worker_run_jobs(worker);
 	work += rx_poll(worker);
-	work += handoff_input(worker);
+	work += take_handoffs(worker);
 	work += backend_engine_poll(worker->engine, worker->now_ns);
 	work += aoe_poll(worker->aoe, worker->now_ns);
 	handoff_flush(worker);

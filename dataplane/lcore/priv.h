@@ -96,6 +96,11 @@ void handoff_request(struct worker *worker, unsigned to, struct pkt *pkt);
 void handoff_answer(struct worker *worker, unsigned to, struct pkt *pkt);
 /* Give away what was gathered in this turn. */
 void handoff_flush(struct worker *worker);
+/* Others may have passed something. */
+static inline bool handoff_is_pending(const struct worker *worker)
+{
+	return atomic_load_explicit(&worker->priv->handoff_pending, memory_order_relaxed) != 0;
+}
 /* Take what others passed.  Returns how many frames. */
 unsigned handoff_input(struct worker *worker);
 /* Frames passed to this worker and not yet taken. */
