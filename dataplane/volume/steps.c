@@ -179,9 +179,11 @@ static bool steps_issue(struct vol_request *request)
 
 static bool steps_over(struct vol_request *request)
 {
-	if (request->bounce)
-		vol_bounce_put(request->volume->bounce_pool, request->bounce);
+	void *bounce = request->bounce;
 	request->bounce = NULL;
+	struct vol_request *next = bounce ? vol_bounce_put(request->volume->bounce_pool, bounce) : NULL;
+	if (next)
+		vol_wake(next);
 	return true;
 }
 
@@ -221,13 +223,19 @@ static bool steps_fit_range(const struct vol_request *request)
 	       request->lock_end == request->offset_bytes + request->len_bytes;
 }
 
+/* With a bounce buffer: now, or when there is one. */
 static bool steps_start_bounced(struct vol_request *request)
 {
 	struct volume *volume = request->volume;
-	request->bounce = volume->bounce_pool ? vol_bounce_get(volume->bounce_pool) : NULL;
+	struct vol_bounce_pool *pool = volume->bounce_pool;
+	if (pool && !request->bounce)
+		request->bounce = vol_bounce_get(pool);
 	if (!request->bounce) {
 		request->io_status = IO_ERR_NO_MEMORY;
-		return true;
+		if (!pool || !vol_bounce_wait(pool, request))
+			return true;
+		vol_count(volume, WHERRY_VOLUME_buffer_waits, 1);
+		return false;
 	}
 	if (vol_op_changes(request->op) && !steps_fit_range(request))
 		vol_count(volume, WHERRY_VOLUME_rmw_ops, 1);
@@ -259,12 +267,13 @@ bool vol_steps_start(struct vol_request *request)
 {
 	const struct volume *volume = request->volume;
 	const bool fits = steps_fit_range(request);
-	request->bounce = NULL;
 	request->submitting = false;
 	if (volume->offline) {
 		request->io_status = IO_ERR_OFFLINE;
-		return true;
+		return steps_over(request);
 	}
+	if (request->bounce) /* it waited for that */
+		return steps_start_bounced(request);
 	switch (request->op) {
 	case VOL_READ:
 		if (fits && steps_fit_memory(request, volume->backend))

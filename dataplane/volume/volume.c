@@ -179,8 +179,24 @@ static bool vol_enter(struct volume *volume)
 	return true;
 }
 
+static void vol_leave(struct volume *volume);
+
+/* Volumes whose requests got a buffer from this one; one loop at the bottom of the stack for all of them. */
+static void vol_run_kicked(struct vol_bounce_pool *pool)
+{
+	struct volume *volume;
+	if (!vol_bounce_run_begin(pool))
+		return;
+	while ((volume = vol_bounce_kicked(pool)) != NULL) {
+		if (vol_enter(volume))
+			vol_leave(volume);
+	}
+	vol_bounce_run_end(pool);
+}
+
 static void vol_leave(struct volume *volume)
 {
+	struct vol_bounce_pool *pool = volume->bounce_pool;
 	while (volume->ready_first) {
 		struct vol_request *request = vol_ready_pop(volume);
 		if (request->refused)
@@ -194,6 +210,16 @@ static void vol_leave(struct volume *volume)
 		if (volume->under_way_count == 0 && volume->on_drained)
 			volume->on_drained(volume); /* the volume may be gone after this */
 	}
+	if (pool)
+		vol_run_kicked(pool);
+}
+
+void vol_wake(struct vol_request *request)
+{
+	struct volume *volume = request->volume;
+	vol_ready_push(volume, request);
+	if (!volume->busy)
+		vol_bounce_kick(volume->bounce_pool, volume);
 }
 
 /* Take the request's place in the order, and start it unless it must wait. */
@@ -225,6 +251,7 @@ void vol_submit(struct volume *volume, struct vol_request *request)
 {
 	request->volume = volume;
 	request->queued = false;
+	request->bounce = NULL;
 	request->io_status = vol_check(volume, request);
 	/* Nothing to do is a success that needs no order, and no backend knows it. */
 	request->refused = request->io_status != IO_OK || (request->len_bytes == 0 && request->op != VOL_FLUSH);
@@ -234,11 +261,13 @@ void vol_submit(struct volume *volume, struct vol_request *request)
 	const bool outermost = vol_enter(volume);
 	if (request->refused) {
 		vol_ready_push(volume, request);
-	} else if (outermost && volume->backend->ops->run && !volume->first) {
-		/* It will be over before anything else can come: no order to keep. */
+	} else if (outermost && volume->backend->ops->run && !volume->first && request->op != VOL_VERIFY) {
+		/* It will be over before anything else can come: no order to keep.  A verify may wait for a buffer. */
 		if (volume->stats[WHERRY_VOLUME_queue_depth_max] == 0)
 			__atomic_store_n(&volume->stats[WHERRY_VOLUME_queue_depth_max], 1, __ATOMIC_RELAXED);
-		(void)vol_steps_start(request);
+		const bool over = vol_steps_start(request);
+		assert(over);
+		(void)over;
 		vol_complete(volume, request);
 	} else {
 		vol_admit(volume, request);

@@ -66,7 +66,7 @@ struct vol_request {
 	struct volume *volume;
 	struct backend_io io;
 	struct vol_request *prev, *next; /* all under way, in arrival order */
-	struct vol_request *ready_next;  /* may start now */
+	struct vol_request *ready_next;  /* may start now, or waits for a bounce buffer */
 	struct vol_link link[2];         /* order index */
 	uint64_t lock_start, lock_end;   /* byte range kept in order, widened to the backend's granularity */
 	uint32_t blocker_count;          /* earlier requests that must be done first */
@@ -108,7 +108,9 @@ struct volume {
 	uint32_t changer_count;           /* under way and not reads */
 	uint32_t blocked_count;           /* under way with a blocker */
 	struct vol_request *first, *last; /* under way, in arrival order */
-	struct vol_request *ready_first, *ready_last;    /* may start */
+	struct vol_request *ready_first, *ready_last; /* may start */
+	struct volume *kicked_next;                   /* of those with requests that got a buffer from another volume */
+	bool kicked;
 	struct vol_link *wide;                           /* requests that span more than two grains */
 	struct vol_link *bucket[VOL_ORDER_BUCKET_COUNT]; /* the others, by grain */
 };
@@ -134,8 +136,9 @@ int vol_grow(struct volume *volume, uint64_t size_bytes);
 
 /*
  * Bounce pool: count buffers of bytes each, aligned to 4096; bytes is a multiple
- * of 4096.  When all are in use, a request that needs one fails with
- * IO_ERR_NO_MEMORY.  NULL without memory.  Any thread; used by one lcore.
+ * of 4096.  When all are in use, a request that needs one waits for its turn; a
+ * volume without a pool, or with one of no buffers, answers IO_ERR_NO_MEMORY.
+ * NULL without memory.  Any thread; used by the volumes of one lcore.
  */
 struct vol_bounce_pool *vol_bounce_pool_create(uint32_t count, uint32_t bytes);
 void vol_bounce_pool_destroy(struct vol_bounce_pool *pool);

@@ -39,7 +39,18 @@ bool vol_steps_resume(struct vol_request *request, enum io_status status);
 /* volume.c: done callback of every backend I/O. */
 void vol_on_io_done(struct backend_io *io, enum io_status status);
 
-/* bounce.c: a free buffer, NULL when all are in use; give it back; its size. */
+/* bounce.c: a free buffer; NULL: all are in use. */
 void *vol_bounce_get(struct vol_bounce_pool *pool);
-void vol_bounce_put(struct vol_bounce_pool *pool, void *buffer);
+/* bounce.c: have vol_bounce_put give the request a buffer, in order of arrival.  False: there never will be one. */
+bool vol_bounce_wait(struct vol_bounce_pool *pool, struct vol_request *request);
+/* bounce.c: give a buffer back.  Returns the request that has it now (in bounce), NULL: nobody waited. */
+struct vol_request *vol_bounce_put(struct vol_bounce_pool *pool, void *buffer);
 uint32_t vol_bounce_bytes(const struct vol_bounce_pool *pool);
+/* bounce.c: remember a volume that has something to start; take one; may the caller be the one who runs them? */
+void vol_bounce_kick(struct vol_bounce_pool *pool, struct volume *volume);
+struct volume *vol_bounce_kicked(struct vol_bounce_pool *pool);
+bool vol_bounce_run_begin(struct vol_bounce_pool *pool);
+void vol_bounce_run_end(struct vol_bounce_pool *pool);
+
+/* volume.c: the request has got a bounce buffer. */
+void vol_wake(struct vol_request *request);

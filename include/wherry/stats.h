@@ -113,12 +113,13 @@
     STAT(VOLUME, verify_ops,     C, ops,    "verifies completed") \
     STAT(VOLUME, overlap_waits,  C, ops,    "requests that waited for an earlier overlapping one") \
     STAT(VOLUME, rmw_ops,        C, ops,    "unaligned writes done by read-modify-write") \
+    STAT(VOLUME, buffer_waits,   C, ops,    "requests that waited for a bounce buffer") \
     STAT(VOLUME, queue_depth,    G, ops,    "requests under way now, waiting ones included") \
     STAT(VOLUME, queue_depth_max,G, ops,    "largest queue depth seen") \
     STAT(VOLUME, err_range,      C, ops,    "refused: outside the volume") \
     STAT(VOLUME, err_read_only,  C, ops,    "refused: volume is read-only") \
     STAT(VOLUME, err_offline,    C, ops,    "refused: volume is offline") \
-    STAT(VOLUME, err_no_memory,  C, ops,    "refused: bounce buffer pool empty") \
+    STAT(VOLUME, err_no_memory,  C, ops,    "refused: no bounce buffers at all") \
     STAT(VOLUME, err_io,         C, ops,    "failed by the backend: I/O error") \
     STAT(VOLUME, err_no_space,   C, ops,    "failed by the backend: no space") \
     STAT(VOLUME, err_short,      C, ops,    "failed by the backend: backing store shorter than the volume")

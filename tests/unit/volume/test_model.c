@@ -151,7 +151,7 @@ static void run(const struct shape *shape, uint64_t seed)
 	model.read_count = 0;
 	model.held = held_create(SIZE, shape->align_bytes, shape->memory_align_bytes);
 	model.held->random = seed;
-	model.pool = vol_bounce_pool_create(OP_COUNT_MAX, 8192);
+	model.pool = vol_bounce_pool_create(seed % 2 ? OP_COUNT_MAX : 3, 8192); /* plenty, and so few that they wait */
 	vol_init(&model.volume, 1, &model.held->backend, model.pool, SIZE, 512);
 	memset(model.bytes, 0, SIZE);
 	for (unsigned step = 0; step < 4000; step++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/engine.h"
 #include "held.h"
 #include "volume/volume.h"
 
@@ -113,23 +114,86 @@ Test(vol_steps, neighbours_in_one_block_wait_for_each_other, .init = setup, .fin
 	expect_rest_untouched(0, 1536);
 }
 
-Test(vol_steps, empty_pool_is_no_memory_and_nothing_is_written, .init = setup, .fini = teardown)
+Test(vol_steps, with_every_buffer_in_use_requests_wait_in_order, .init = setup, .fini = teardown)
 {
-	struct op ops[4];
+	struct op ops[6];
 	submit(&ops[0], VOL_WRITE, 0, 512, memory[0]);
 	submit(&ops[1], VOL_READ, 8192 + 512, 512, memory[1]);
 	submit(&ops[2], VOL_WRITE, 16384, 512, memory[2]);
-	cr_expect(ops[2].done && ops[2].status == IO_ERR_NO_MEMORY);
-	submit(&ops[3], VOL_WRITE, 16384, 4096, memory[3]);
+	submit(&ops[3], VOL_VERIFY, 65536, 512, NULL);
+	submit(&ops[4], VOL_WRITE, 32768, 4096, memory[3]);
 	cr_expect(held->count == 3, "aligned requests need no buffer");
+	cr_expect(!ops[2].done && !ops[3].done && volume.stats[WHERRY_VOLUME_buffer_waits] == 2);
+	submit(&ops[5], VOL_WRITE, 16384 + 512, 512, memory[4]);
+	cr_expect(held->count == 3, "and who overlaps one that waits, waits too");
+	held_release(held, 1, IO_OK); /* the read's */
+	cr_expect(ops[1].done && held->count == 3 && held_at(held, 2)->offset_bytes == 16384);
+	held_release(held, 2, IO_ERR_MEDIA); /* a failure gives the buffer on as well */
+	cr_expect(ops[2].done && ops[2].status == IO_ERR_MEDIA && held_at(held, 2)->offset_bytes == 65536);
 	held_release_all(held);
-	cr_expect(volume.stats[WHERRY_VOLUME_err_no_memory] == 1);
-	submit(&ops[2], VOL_VERIFY, 0, 512, NULL);
+	for (unsigned i = 0; i < 6; i++)
+		cr_expect(ops[i].done && (ops[i].status == IO_OK || i == 2), "request %u: status %d", i,
+			  (int)ops[i].status);
+	cr_expect(volume.stats[WHERRY_VOLUME_err_no_memory] == 0);
+}
+
+Test(vol_steps, a_volume_taken_offline_gives_back_the_buffer_that_was_waited_for, .init = setup, .fini = teardown)
+{
+	struct op ops[4];
+	for (unsigned i = 0; i < 4; i++)
+		submit(&ops[i], VOL_WRITE, i * 4096, 512, memory[i]);
+	volume.offline = true;
 	held_release_all(held);
-	cr_expect(ops[2].status == IO_OK, "buffers came back");
-	volume.bounce_pool = NULL;
-	submit(&ops[2], VOL_WRITE, 0, 512, memory[2]);
-	cr_expect(ops[2].done && ops[2].status == IO_ERR_NO_MEMORY);
+	cr_expect(ops[0].status == IO_OK && ops[1].status == IO_OK, "what was under way goes on");
+	cr_expect(ops[2].done && ops[2].status == IO_ERR_OFFLINE && ops[3].done && ops[3].status == IO_ERR_OFFLINE);
+}
+
+Test(vol_steps, volumes_that_share_a_pool_wake_each_other, .init = setup, .fini = teardown)
+{
+	enum { OPS = 40 };
+	struct held *other_held = held_create(SIZE, 4096, 4096);
+	struct backend *null = backend_null_create(SIZE);
+	struct volume own, other, at_once;
+	struct op ops[OPS];
+	vol_init(&other, 2, &other_held->backend, pool, SIZE, 512);
+	vol_init(&at_once, 3, null, pool, SIZE, 512);
+	struct volume *const targets[] = {&own, &other, &at_once};
+	vol_init(&own, 1, &held->backend, pool, SIZE, 512);
+	for (unsigned i = 0; i < OPS; i++) {
+		ops[i] = (struct op){.request = {.op = VOL_VERIFY,
+						 .offset_bytes = i * 4096,
+						 .len_bytes = 512,
+						 .done = on_done,
+						 .ctx = &ops[i]}};
+		vol_submit(targets[i % 3], &ops[i].request);
+	}
+	while (held->count || other_held->count)
+		held_release(held->count ? held : other_held, 0, IO_OK);
+	for (unsigned i = 0; i < OPS; i++)
+		cr_expect(ops[i].done && ops[i].status == IO_OK, "request %u", i);
+	cr_expect(own.under_way_count == 0 && other.under_way_count == 0 && at_once.under_way_count == 0);
+	cr_expect(at_once.stats[WHERRY_VOLUME_buffer_waits] == OPS / 3);
+	backend_destroy(null);
+	held_destroy(other_held);
+}
+
+Test(vol_steps, without_buffers_it_is_no_memory_and_nothing_is_written, .init = setup, .fini = teardown)
+{
+	struct op op;
+	struct vol_bounce_pool *none = vol_bounce_pool_create(0, BOUNCE);
+	struct vol_bounce_pool *const pools[] = {NULL, none};
+	for (unsigned i = 0; i < 2; i++) {
+		volume.bounce_pool = pools[i];
+		submit(&op, VOL_WRITE, 16384, 512, memory[2]);
+		cr_expect(op.done && op.status == IO_ERR_NO_MEMORY && held->count == 0);
+		cr_expect(volume.stats[WHERRY_VOLUME_err_no_memory] == i + 1);
+		submit(&op, VOL_WRITE, 16384, 4096, memory[2]);
+		held_release_all(held);
+		cr_expect(op.done && op.status == IO_OK, "aligned requests need none");
+	}
+	vol_bounce_pool_destroy(none);
+	for (unsigned i = 0; i < SIZE; i++)
+		held->bytes[i] = (uint8_t)(i >> 9);
 }
 
 Test(vol_steps, failure_of_any_step_ends_the_request, .init = setup, .fini = teardown)
