@@ -271,6 +271,9 @@ static void settle(struct client *client, const struct aoe_frame *frame)
 		return;
 	state_told(client->state, kind_of(admin->what), &value, admin->first_ns);
 	if (admin->change) {
+		if ((admin->what == ADMIN_CONFIG_SET || admin->what == ADMIN_RESERVE_SET) &&
+		    !state_may_set(client->state, admin->change, client->cards[0].endpoint.mac))
+			sim_fail(client->sim, "client %u: set what was not its own to set", client->index);
 		state_acknowledged(client->state, admin->change);
 		/* It tells what holds now: nothing but what was asked for. */
 		state_told(client->state, kind_of(admin->what), &value, client->sim->now_ns);

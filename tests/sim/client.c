@@ -5,6 +5,8 @@
 
 #include "world.h"
 
+#define TRIM_SECTORS_MAX 160u
+
 const uint8_t client_broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 static void check_addresses(struct client *client, const struct aoe_frame *frame, uint32_t len_bytes)
@@ -159,7 +161,8 @@ bool client_io_draw(struct client *client, struct client_io *io, uint32_t sector
 	io->lba28 = rng_chance(rng, 200000);
 	if (io->kind == IO_KIND_FLUSH)
 		return true;
-	draw_place(client, io, sector_count_max);
+	/* A trim's range is not in the frame: it may be far larger. */
+	draw_place(client, io, io->kind == IO_KIND_TRIM ? TRIM_SECTORS_MAX : sector_count_max);
 	if (io->kind != IO_KIND_WRITE && io->kind != IO_KIND_TRIM)
 		return true;
 	if (!oracle_may_write(client->volume, io->lba, io->count))

@@ -193,9 +193,36 @@ static uint64_t draw_latency_ns(struct disk *disk)
 	return ns;
 }
 
+/* What a real backend may rely on. */
+static void check_io(const struct disk *disk, const struct backend_io *io)
+{
+	const struct backend *backend = &disk->backend;
+	uint64_t total_bytes = 0;
+	if (io->op == BACKEND_FLUSH)
+		return;
+	if ((io->offset_bytes | io->len_bytes) % backend->align_bytes != 0)
+		sim_fail(disk->sim, "disk %u: I/O of %lu at %lu is not aligned to %u", disk->index,
+			 (unsigned long)io->len_bytes, (unsigned long)io->offset_bytes, backend->align_bytes);
+	if (io->len_bytes == 0 || io->offset_bytes + io->len_bytes > backend->size_bytes)
+		sim_fail(disk->sim, "disk %u: I/O of %lu at %lu is outside", disk->index, (unsigned long)io->len_bytes,
+			 (unsigned long)io->offset_bytes);
+	if (io->op != BACKEND_READ && io->op != BACKEND_WRITE)
+		return;
+	for (uint32_t i = 0; i < io->iov_count; i++) {
+		total_bytes += io->iov[i].iov_len;
+		if ((uintptr_t)io->iov[i].iov_base % backend->memory_align_bytes != 0)
+			sim_fail(disk->sim, "disk %u: memory is not aligned to %u", disk->index,
+				 backend->memory_align_bytes);
+	}
+	if (total_bytes != io->len_bytes)
+		sim_fail(disk->sim, "disk %u: %lu bytes of memory for %lu", disk->index, (unsigned long)total_bytes,
+			 (unsigned long)io->len_bytes);
+}
+
 static void disk_submit(struct backend *backend, struct backend_io *io)
 {
 	struct disk *disk = (struct disk *)backend;
+	check_io(disk, io);
 	if (disk->dead) {
 		io->done(io, IO_ERR_MEDIA);
 		return;

@@ -76,8 +76,8 @@ static void draw_accidents(struct scenario *scenario, const struct sim *sim, str
 	scenario->power_loss_count = rng_chance(rng, 400000) ? (unsigned)rng_between(rng, 1, 3) : 0;
 	scenario->control_crash_count = (unsigned)rng_below(rng, 7);
 	scenario->link_down_count = rng_chance(rng, 300000) ? (unsigned)rng_between(rng, 1, 3) : 0;
-	scenario->replace_count = rng_chance(rng, 300000) ? (unsigned)rng_between(rng, 1, 3) : 0;
-	scenario->control_latency_ns_max = rng_between(rng, 1, 50) * MS;
+	scenario->replace_count = rng_chance(rng, 400000) ? (unsigned)rng_between(rng, 1, 12) : 0;
+	scenario->control_latency_ns_max = rng_between(rng, 1, rng_chance(rng, 300000) ? 300 : 50) * MS;
 	/* A planted bug needs its accident. */
 	if (sim->plant == PLANT_OVERTAKEN_WRITE) {
 		scenario->stall_ppm = 2000;

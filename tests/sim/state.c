@@ -102,6 +102,22 @@ void state_told(struct state_oracle *oracle, enum state_kind kind, const struct 
 	history_observe(oracle->sim, &oracle->places[kind], found, issue_ns);
 }
 
+bool state_may_set(const struct state_oracle *oracle, const struct state_change *change, const uint8_t mac[6])
+{
+	const struct history *history = &oracle->places[change->kind];
+	for (uint32_t i = 0; i < history->count; i++) {
+		const struct history_entry *entry = &history->entries[i];
+		const struct state_value *value = value_of(entry->version);
+		if (entry->version == &change->version ||
+		    (entry->removed_ns != NEVER && entry->removed_ns < change->version.issue_ns))
+			continue;
+		if (value->count == 0 || same(change->kind, value, &change->value) ||
+		    (change->kind == STATE_RESERVE && state_list_has(value, mac)))
+			return true;
+	}
+	return false;
+}
+
 /* Is it so for every list that was possible at some moment since then? */
 static bool always(const struct state_oracle *oracle, enum state_kind kind, uint64_t since_ns, const uint8_t mac[6],
 		   bool want_in)

@@ -36,6 +36,9 @@ void state_failed(struct state_oracle *oracle, struct state_change *change);
 /* An answer to what was asked then told this. */
 void state_told(struct state_oracle *oracle, enum state_kind kind, const struct state_value *value, uint64_t issue_ns);
 
+/* Was there, since the change was issued, another value on which a plain set (not a forced one) by that address may
+ * succeed: none at all, the same as the new one, or a reservation that it belongs to? */
+bool state_may_set(const struct state_oracle *oracle, const struct state_change *change, const uint8_t mac[6]);
 /* Whatever the list was since then, it shut the address out, or let it in. */
 bool state_masked_out(const struct state_oracle *oracle, const uint8_t mac[6], uint64_t since_ns);
 bool state_masked_in(const struct state_oracle *oracle, const uint8_t mac[6], uint64_t since_ns);
