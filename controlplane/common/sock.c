@@ -53,7 +53,7 @@ int sock_listen(const char *path, int type, mode_t mode)
 	mode_t old = umask(0777);
 	rc = bind(sock, (const struct sockaddr *)&address, sizeof address);
 	umask(old);
-	if (rc != 0 || chmod(path, mode) != 0 || listen(sock, 64) != 0)
+	if (rc != 0 || chmod(path, mode) != 0 || listen(sock, SOMAXCONN) != 0)
 		goto fail;
 	return sock;
 fail:
