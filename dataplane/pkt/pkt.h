@@ -11,26 +11,99 @@
  * A packet has one owner at a time.  Receive packets are always linear: ports
  * size their buffers for their MTU plus PKT_SLACK_BYTES, so that a request can be
  * turned into its answer in place and its data moved to an aligned address.
+ *
+ * A packet to be sent may go on, behind its linear bytes, in pieces of buffers
+ * that somebody else holds (struct pkt_frag): storage buffers leave without a
+ * copy where the port can gather, and are copied behind the linear bytes where
+ * it cannot.  A piece holds a reference to its buffer until the device is done
+ * with it.
  */
 #pragma once
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Room every buffer has beyond headroom + largest frame: lets payload be shifted to a 512-byte boundary. */
 #define PKT_SLACK_BYTES 512u
 
+/*
+ * Memory that packets refer to: a storage buffer, a protocol header.  Embedded
+ * in whatever owns the memory.  All references are taken and dropped on one
+ * lcore; release is called with the last one and may use the memory again.
+ */
+struct pkt_buf {
+	const uint8_t *data;
+	uint32_t len_bytes;
+	uint32_t refs;
+	void (*release)(struct pkt_buf *buf);
+	struct pkt_buf *next; /* list link of the current owner */
+};
+
+static inline void pkt_buf_get(struct pkt_buf *buf)
+{
+	buf->refs++;
+}
+
+static inline void pkt_buf_put(struct pkt_buf *buf)
+{
+	assert(buf->refs > 0);
+	if (--buf->refs == 0)
+		buf->release(buf);
+}
+
+#define PKT_FRAG_COUNT_MAX 4u
+
+/* A piece of a buffer behind the linear part of a packet; the packet holds a reference. */
+struct pkt_frag {
+	struct pkt_buf *buf;
+	const uint8_t *data;
+	uint32_t len_bytes;
+};
+
 struct pkt {
 	uint8_t *data;        /* first byte of the Ethernet header */
 	uint8_t *head;        /* first usable byte of the buffer, head <= data */
-	uint32_t len_bytes;   /* frame length, without FCS */
+	uint32_t len_bytes;   /* frame length without FCS; of the linear part when there are pieces behind it */
 	uint32_t room_bytes;  /* usable bytes from head */
 	uint16_t port_index;  /* port it came in on, or is to leave by */
 	uint16_t owner_lcore; /* scratch of lcore/: where an answer is to be handed to */
+	uint8_t frag_count;   /* 0 in every received packet */
+	uint8_t checksum;     /* enum pkt_checksum */
 	uint64_t arrived_ns;  /* the frame came in after this; 0: nothing that matters can have passed it by */
 	struct pkt *next;     /* list link, for the current owner's use */
 	void *priv;           /* the allocator's: mbuf or heap block */
+	struct pkt_frag frags[PKT_FRAG_COUNT_MAX];
 };
+
+/* What is known of the checksums of IP and of the transport. */
+enum pkt_checksum {
+	PKT_CHECKSUM_UNKNOWN, /* received: verify it; to be sent: it is in place */
+	PKT_CHECKSUM_GOOD,    /* received: the device has verified IP and transport */
+};
+
+/* Bytes of the whole packet. */
+static inline uint32_t pkt_total_bytes(const struct pkt *pkt)
+{
+	uint32_t total = pkt->len_bytes;
+	for (unsigned i = 0; i < pkt->frag_count; i++)
+		total += pkt->frags[i].len_bytes;
+	return total;
+}
+
+/* Give back what the pieces hold.  Before the packet is freed, or once they have been copied. */
+static inline void pkt_drop_frags(struct pkt *pkt)
+{
+	for (unsigned i = 0; i < pkt->frag_count; i++)
+		pkt_buf_put(pkt->frags[i].buf);
+	pkt->frag_count = 0;
+}
+
+/* Room in front of data for the headers of lower layers. */
+static inline uint32_t pkt_headroom_bytes(const struct pkt *pkt)
+{
+	return (uint32_t)(pkt->data - pkt->head);
+}
 
 /* Allocate and free packets.  alloc returns NULL when the pool is empty; a new packet has data == head, len 0. */
 struct pkt_pool {

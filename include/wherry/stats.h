@@ -54,7 +54,22 @@
     STAT(LCORE, aoe_drop_no_buffer,C,frames,"AoE dropped: no packet buffer for an answer") \
     STAT(LCORE, aoe_drop_broadcast_queue,C,frames,"AoE dropped: too many wildcard requests under way") \
     STAT(LCORE, aoe_merged,      C, frames, "wildcard requests merged with one of the same client under way") \
-    STAT(LCORE, aoe_advertised,  C, frames, "unsolicited Config responses sent")
+    STAT(LCORE, aoe_advertised,  C, frames, "unsolicited Config responses sent") \
+    WHERRY_STATS_LCORE_NET(STAT) \
+    WHERRY_STATS_LCORE_TCP(STAT) \
+    WHERRY_STATS_LCORE_NBD(STAT)
+
+#define WHERRY_STATS_LCORE_NET(STAT) \
+    STAT(LCORE, net_drop_malformed, C, frames, "IP dropped: header not whole or not sane") \
+    STAT(LCORE, net_drop_address, C, frames, "IP dropped: not for an address of the appliance, or from none that can be")
+
+#define WHERRY_STATS_LCORE_TCP(STAT) \
+    STAT(LCORE, tcp_drop_malformed, C, segments, "TCP dropped: header not whole or options not sane") \
+    STAT(LCORE, tcp_drop_checksum, C, segments, "TCP dropped: checksum wrong")
+
+#define WHERRY_STATS_LCORE_NBD(STAT) \
+    STAT(LCORE, nbd_sessions, G, sessions, "NBD sessions now") \
+    STAT(LCORE, nbd_drop_handshake, C, sessions, "NBD sessions ended in the handshake: malformed, refused or too slow")
 
 #define WHERRY_STATS_EXPORT(STAT) \
     STAT(EXPORT, frames_in,      C, frames, "frames addressed to the export") \
