@@ -11,6 +11,7 @@
 #include "port/drvlog.h"
 #include "port/iface.h"
 #include "port/priv.h"
+#include "port/tags.h"
 
 struct port ports[WHERRY_PORT_COUNT_MAX];
 unsigned ports_open_count;
@@ -142,25 +143,54 @@ static int fall_back(struct port *port, const char *reason, char *error, size_t 
 	return port_plan(&port->device, port->config.mtu, &port->plan, error, error_bytes);
 }
 
+/*
+ * AF_XDP where it works and keeps VLANs apart, as far as the port serves any.  A
+ * port that serves none may have it all the same: what is not sure is told.
+ */
+static int open_xdp(struct port *port, const struct port_workers *workers, int ifindex, char *reason,
+		    size_t reason_bytes)
+{
+	char why[256];
+	bool kept = tags_keep(port->device.target, ifindex, why, sizeof why);
+	if (!kept && port->config.vlan_count) {
+		snprintf(reason, reason_bytes, "VLAN tags would be lost, because %s", why);
+		return -EOPNOTSUPP;
+	}
+	int rc = try_xdp(port, workers, reason, reason_bytes);
+	if (rc == 0 && !kept)
+		port_note(port, "frames of VLANs may be taken for untagged ones, because %s", why);
+	return rc;
+}
+
 static int open_port(struct port *port, const struct port_workers *workers, char *error, size_t error_bytes)
 {
 	port->packet_len_max = port->device.kind == PORT_TAP ? RTE_ETHER_MAX_LEN : UINT32_MAX;
-	if (port->device.kind == PORT_AF_XDP) {
+	struct iface_info info;
+	if (port->device.kind == PORT_AF_XDP && iface_get(port->device.target, &info) == 0) {
 		char reason[WHERRY_TEXT_BYTES_MAX + 1] = "";
-		struct iface_info info;
-		if (iface_get(port->device.target, &info) == 0) {
-			int rc = try_xdp(port, workers, reason, sizeof reason);
-			if (rc == 0)
-				return 0;
-			rc = fall_back(port, reason, error, error_bytes);
-			if (rc)
-				return rc;
-		}
+		int rc = open_xdp(port, workers, info.index, reason, sizeof reason);
+		if (rc == 0)
+			return 0;
+		rc = fall_back(port, reason, error, error_bytes);
+		if (rc)
+			return rc;
 	}
 	int rc = ethdev_create(port, workers->count, error, error_bytes);
 	if (rc == 0)
 		assign_pool(port, workers);
 	return rc;
+}
+
+/* A NIC drops frames of VLANs that the kernel has no interface for, as long as it filters. */
+static void unfilter_vlans(struct port *port)
+{
+	const char *iface = port->device.target;
+	bool by_kernel = port->device.kind == PORT_AF_XDP || port->device.kind == PORT_AF_PACKET;
+	if (by_kernel && port->config.vlan_count && !tags_unfilter(iface))
+		port_note(port,
+			  "%s lets in those VLANs alone that the kernel has an interface for: ip link add link %s name "
+			  "%s.ID type vlan id ID",
+			  iface, iface, iface);
 }
 
 /* Memory of another node costs every access. */
@@ -219,6 +249,7 @@ static void open_ports(unsigned count, const struct port_workers *workers)
 			fail_port(port, reason);
 		if (port_removed(i))
 			continue;
+		unfilter_vlans(port);
 		note_queues(port, workers);
 		note_far(port, workers);
 	}
