@@ -34,14 +34,16 @@ static int ethtool(const char *iface, void *request)
 
 static int count_features(const char *iface)
 {
-	struct {
-		struct ethtool_sset_info info;
-		uint32_t count;
-	} request = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES}};
-	int rc = ethtool(iface, &request);
+	_Alignas(struct ethtool_sset_info) uint8_t store[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)] = {0};
+	struct ethtool_sset_info *info = (struct ethtool_sset_info *)store;
+	uint32_t count;
+	info->cmd = ETHTOOL_GSSET_INFO;
+	info->sset_mask = 1ull << ETH_SS_FEATURES;
+	int rc = ethtool(iface, info);
 	if (rc)
 		return rc;
-	return request.info.sset_mask && request.count <= FEATURE_COUNT_MAX ? (int)request.count : -EOPNOTSUPP;
+	memcpy(&count, store + sizeof *info, sizeof count);
+	return info->sset_mask && count <= FEATURE_COUNT_MAX ? (int)count : -EOPNOTSUPP;
 }
 
 /* Number of the bit, -ENOENT when this kernel has no such feature, or -errno. */
