@@ -112,6 +112,23 @@ enum aoe_verdict aoe_io_complete(struct aoe_request *request, enum io_status sta
 	return verdict;
 }
 
+/* Read or write; kind and op say the same.  A store that answers at once needs no request. */
+static enum aoe_verdict transfer(struct aoe_call *call, enum ata_kind kind, enum vol_op op, uint64_t lba,
+				 uint32_t sector_count, uint8_t *data)
+{
+	const uint64_t len_bytes = (uint64_t)sector_count << ATA_SECTOR_SHIFT;
+	enum io_status status;
+	if (vol_try(call->export_->volume, op, lba << ATA_SECTOR_SHIFT, len_bytes, data, &status)) {
+		uint64_t *depth_max = &call->export_->stats[WHERRY_EXPORT_queue_depth_max];
+		*depth_max += *depth_max == 0;
+		return aoe_ata_answer(call, (uint8_t)kind, len_bytes, status);
+	}
+	struct aoe_request *request = aoe_io_begin(call, (uint8_t)kind);
+	if (!request)
+		return aoe_silence(call, WHERRY_EXPORT_drop_no_request);
+	return submit(request, op, lba, sector_count, data);
+}
+
 /* 0 or more than the export takes: aborted, so that no short success is possible. */
 static bool count_is_bad(const struct aoe_call *call, uint8_t sector_count)
 {
@@ -146,10 +163,7 @@ enum aoe_verdict aoe_ata_read(struct aoe_call *call, const struct aoe_ata *ata, 
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_buffer);
 	if (align_bytes > 1)
 		align_read(call, header_bytes, data_bytes, align_bytes);
-	struct aoe_request *request = aoe_io_begin(call, ATA_KIND_READ);
-	if (!request)
-		return aoe_silence(call, WHERRY_EXPORT_drop_no_request);
-	return submit(request, VOL_READ, lba, ata->sector_count, call->pkt->data + header_bytes);
+	return transfer(call, ATA_KIND_READ, VOL_READ, lba, ata->sector_count, call->pkt->data + header_bytes);
 }
 
 /* Where the data is aligned: where it is, or a little further up in the packet's slack. */
@@ -184,13 +198,10 @@ enum aoe_verdict aoe_ata_write(struct aoe_call *call, const struct aoe_ata *ata,
 		return aoe_silence(call, WHERRY_EXPORT_drop_overtaken);
 	const uint32_t align_bytes = call->export_->volume->backend->memory_align_bytes;
 	uint8_t *data = align_write(call->pkt, ata->data, ata->sector_count * ATA_SECTOR_BYTES, align_bytes);
-	struct aoe_request *request = aoe_io_begin(call, ATA_KIND_WRITE);
-	if (!request)
-		return aoe_silence(call, WHERRY_EXPORT_drop_no_request);
 	if (call->pkt->arrived_ns)
 		aoe_history_record(call->lcore->history, call->export_->volume->id, lba, ata->sector_count,
 				   call->lcore->now_ns);
-	return submit(request, VOL_WRITE, lba, ata->sector_count, data);
+	return transfer(call, ATA_KIND_WRITE, VOL_WRITE, lba, ata->sector_count, data);
 }
 
 enum aoe_verdict aoe_ata_verify(struct aoe_call *call, const struct aoe_ata *ata, uint64_t lba)

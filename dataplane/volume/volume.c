@@ -58,29 +58,29 @@ int vol_grow(struct volume *volume, uint64_t size_bytes)
 }
 
 /* Everything that can be wrong with a request, once. */
-static enum io_status vol_check(const struct volume *volume, const struct vol_request *request)
+static enum io_status vol_check(const struct volume *volume, enum vol_op op, uint64_t offset_bytes, uint64_t len_bytes)
 {
 	if (volume->offline)
 		return IO_ERR_OFFLINE;
-	if (request->op == VOL_FLUSH)
+	if (op == VOL_FLUSH)
 		return IO_OK;
-	if (volume->read_only && vol_op_changes(request->op))
+	if (volume->read_only && vol_op_changes(op))
 		return IO_ERR_READ_ONLY;
-	if (request->len_bytes > volume->size_bytes || request->offset_bytes > volume->size_bytes - request->len_bytes)
+	if (len_bytes > volume->size_bytes || offset_bytes > volume->size_bytes - len_bytes)
 		return IO_ERR_RANGE;
 	return IO_OK;
 }
 
-static void vol_count_success(struct volume *volume, const struct vol_request *request)
+static void vol_count_success(struct volume *volume, enum vol_op op, uint64_t len_bytes)
 {
-	switch (request->op) {
+	switch (op) {
 	case VOL_READ:
 		vol_count(volume, WHERRY_VOLUME_read_ops, 1);
-		vol_count(volume, WHERRY_VOLUME_read_bytes, request->len_bytes);
+		vol_count(volume, WHERRY_VOLUME_read_bytes, len_bytes);
 		break;
 	case VOL_WRITE:
 		vol_count(volume, WHERRY_VOLUME_write_ops, 1);
-		vol_count(volume, WHERRY_VOLUME_write_bytes, request->len_bytes);
+		vol_count(volume, WHERRY_VOLUME_write_bytes, len_bytes);
 		break;
 	case VOL_FLUSH:
 		vol_count(volume, WHERRY_VOLUME_flush_ops, 1);
@@ -130,15 +130,26 @@ static void vol_count_failure(struct volume *volume, enum io_status status)
 	}
 }
 
+static void vol_count_end(struct volume *volume, enum vol_op op, uint64_t len_bytes, enum io_status status)
+{
+	if (__builtin_expect(status == IO_OK, 1))
+		vol_count_success(volume, op, len_bytes);
+	else
+		vol_count_failure(volume, status);
+}
+
 /* The request is the caller's again.  Between vol_enter and vol_leave. */
 static void vol_complete(struct volume *volume, struct vol_request *request)
 {
-	const enum io_status status = request->io_status;
-	if (status == IO_OK)
-		vol_count_success(volume, request);
-	else
-		vol_count_failure(volume, status);
-	request->done(request, status);
+	vol_count_end(volume, request->op, request->len_bytes, request->io_status);
+	request->done(request, request->io_status);
+}
+
+/* Requests that are over at once are never under way together: one is the most there was. */
+static void vol_set_depth_once(struct volume *volume)
+{
+	if (volume->stats[WHERRY_VOLUME_queue_depth_max] == 0)
+		__atomic_store_n(&volume->stats[WHERRY_VOLUME_queue_depth_max], 1, __ATOMIC_RELAXED);
 }
 
 static void vol_set_depth(struct volume *volume)
@@ -252,7 +263,7 @@ void vol_submit(struct volume *volume, struct vol_request *request)
 	request->volume = volume;
 	request->queued = false;
 	request->bounce = NULL;
-	request->io_status = vol_check(volume, request);
+	request->io_status = vol_check(volume, request->op, request->offset_bytes, request->len_bytes);
 	/* Nothing to do is a success that needs no order, and no backend knows it. */
 	request->refused = request->io_status != IO_OK || (request->len_bytes == 0 && request->op != VOL_FLUSH);
 	if (!request->refused)
@@ -263,8 +274,7 @@ void vol_submit(struct volume *volume, struct vol_request *request)
 		vol_ready_push(volume, request);
 	} else if (outermost && volume->backend->ops->run && !volume->first && request->op != VOL_VERIFY) {
 		/* It will be over before anything else can come: no order to keep.  A verify may wait for a buffer. */
-		if (volume->stats[WHERRY_VOLUME_queue_depth_max] == 0)
-			__atomic_store_n(&volume->stats[WHERRY_VOLUME_queue_depth_max], 1, __ATOMIC_RELAXED);
+		vol_set_depth_once(volume);
 		const bool over = vol_steps_start(request);
 		assert(over);
 		(void)over;
@@ -274,6 +284,37 @@ void vol_submit(struct volume *volume, struct vol_request *request)
 	}
 	if (outermost)
 		vol_leave(volume);
+}
+
+/* Nothing to wait for, nothing to align, and nobody whose turn it is first. */
+static bool vol_is_immediate(const struct volume *volume)
+{
+	const struct backend *backend = volume->backend;
+	return backend->ops->run && (backend->align_bytes | backend->memory_align_bytes) == 1 && !volume->busy &&
+	       !volume->first;
+}
+
+bool vol_try(struct volume *volume, enum vol_op op, uint64_t offset_bytes, uint64_t len_bytes, void *data,
+	     enum io_status *status)
+{
+	assert(op == VOL_READ || op == VOL_WRITE);
+	if (!vol_is_immediate(volume))
+		return false;
+	*status = vol_check(volume, op, offset_bytes, len_bytes);
+	if (*status == IO_OK && len_bytes) {
+		struct iovec iov = {data, len_bytes};
+		struct backend_io io;
+		io.op = op == VOL_READ ? BACKEND_READ : BACKEND_WRITE;
+		io.flags = op == VOL_READ || volume->write_back ? 0 : BACKEND_FUA;
+		io.offset_bytes = offset_bytes;
+		io.len_bytes = len_bytes;
+		io.iov = &iov;
+		io.iov_count = 1;
+		vol_set_depth_once(volume);
+		*status = volume->backend->ops->run(volume->backend, &io);
+	}
+	vol_count_end(volume, op, len_bytes, *status);
+	return true;
 }
 
 void vol_on_io_done(struct backend_io *io, enum io_status status)

@@ -130,6 +130,15 @@ void vol_init(struct volume *volume, uint64_t id, struct backend *backend, struc
 /* Submit.  Never fails by return value: refusals come through done too. */
 void vol_submit(struct volume *volume, struct vol_request *request);
 
+/*
+ * Read or write at once, without a request: one buffer of len_bytes at data.  True: it is over, and *status is what
+ * done would have been told; checks and statistics are those of vol_submit.  False: nothing has happened, submit a
+ * request, because the backend may have to wait or to be given other memory, or because something is under way that
+ * this may have to wait for.
+ */
+__attribute__((warn_unused_result)) bool vol_try(struct volume *volume, enum vol_op op, uint64_t offset_bytes,
+						 uint64_t len_bytes, void *data, enum io_status *status);
+
 /* The backing store has grown: serve more of it.  0, -EINVAL when smaller than now or when the shape is bad, or what
  * backend_resize says. */
 int vol_grow(struct volume *volume, uint64_t size_bytes);
