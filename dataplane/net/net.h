@@ -104,7 +104,7 @@ struct net_icmp_view {
 
 struct net_env {
 	void *ctx;
-	struct pkt_pool pool;
+	struct pkt_pool pool; /* NET_HEADROOM_BYTES in front of data; any frame of the port fits */
 	/* Send a whole frame on pkt->port_index; takes it. */
 	void (*output)(void *ctx, struct pkt *pkt);
 	/* A segment of TCP for one of our addresses; pkt->data is its first byte, pkt->len_bytes its length by the IP

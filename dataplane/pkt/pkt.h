@@ -23,6 +23,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Room every buffer has beyond headroom + largest frame: lets payload be shifted to a 512-byte boundary. */
 #define PKT_SLACK_BYTES 512u
@@ -73,7 +74,8 @@ struct pkt {
 	uint64_t arrived_ns;  /* the frame came in after this; 0: nothing that matters can have passed it by */
 	struct pkt *next;     /* list link, for the current owner's use */
 	void *priv;           /* the allocator's: mbuf or heap block */
-	struct pkt_frag frags[PKT_FRAG_COUNT_MAX];
+	struct pkt_frag
+		*frags; /* room for PKT_FRAG_COUNT_MAX pieces; meaningful in packets allocated for sending only */
 };
 
 /* What is known of the checksums of IP and of the transport. */
@@ -105,7 +107,8 @@ static inline uint32_t pkt_headroom_bytes(const struct pkt *pkt)
 	return (uint32_t)(pkt->data - pkt->head);
 }
 
-/* Allocate and free packets.  alloc returns NULL when the pool is empty; a new packet has data == head, len 0. */
+/* Allocate and free packets.  alloc returns NULL when the pool is empty; a new packet has len 0, no pieces and room for
+ * them, and as much headroom as its maker promises to whoever gets the pool. */
 struct pkt_pool {
 	void *ctx;
 	struct pkt *(*alloc)(void *ctx, uint16_t port_index);
@@ -115,4 +118,15 @@ struct pkt_pool {
 static inline uint32_t pkt_tailroom_bytes(const struct pkt *pkt)
 {
 	return pkt->room_bytes - (uint32_t)(pkt->data - pkt->head) - pkt->len_bytes;
+}
+
+/* Copy the pieces behind the linear bytes, which must have room for them, and let them go. */
+static inline void pkt_linearise(struct pkt *pkt)
+{
+	for (unsigned i = 0; i < pkt->frag_count; i++) {
+		assert(pkt_tailroom_bytes(pkt) >= pkt->frags[i].len_bytes);
+		memcpy(pkt->data + pkt->len_bytes, pkt->frags[i].data, pkt->frags[i].len_bytes);
+		pkt->len_bytes += pkt->frags[i].len_bytes;
+	}
+	pkt_drop_frags(pkt);
 }

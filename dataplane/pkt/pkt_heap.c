@@ -10,15 +10,25 @@
 
 #define BUFFER_ALIGN_BYTES 4096u
 
+struct heap_pkt {
+	struct pkt pkt; /* first */
+	struct pkt_frag frags[PKT_FRAG_COUNT_MAX];
+};
+
 static struct pkt *make(struct pkt_heap *heap, uint32_t room_bytes, uint32_t headroom_bytes)
 {
-	struct pkt *pkt = calloc(1, sizeof *pkt);
+	struct heap_pkt *made = calloc(1, sizeof *made);
+	struct pkt *pkt = made ? &made->pkt : NULL;
 	void *block;
 	/* Aligned, so that what depends on the alignment of payload does not depend on the state of the heap. */
 	if (!pkt || posix_memalign(&block, BUFFER_ALIGN_BYTES, room_bytes ? room_bytes : 1))
 		abort();
 	uint8_t *head = block;
-	*pkt = (struct pkt){.data = head + headroom_bytes, .head = head, .room_bytes = room_bytes, .priv = heap};
+	*pkt = (struct pkt){.data = head + headroom_bytes,
+			    .head = head,
+			    .room_bytes = room_bytes,
+			    .priv = heap,
+			    .frags = made->frags};
 	heap->out_count++;
 	return pkt;
 }
@@ -68,6 +78,7 @@ void pkt_heap_free(struct pkt *pkt)
 	struct pkt_heap *heap = pkt->priv;
 	assert(heap->out_count > 0);
 	heap->out_count--;
+	pkt_drop_frags(pkt);
 	free(pkt->head);
 	free(pkt);
 }

@@ -5,6 +5,7 @@
  */
 #include <rte_ethdev.h>
 
+#include "port/plan.h"
 #include "port/priv.h"
 
 #define BURST_MAX 64u
@@ -65,6 +66,8 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 		pkt->data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 		pkt->len_bytes = mbuf->data_len;
 		pkt->port_index = (uint16_t)index;
+		pkt->frag_count = 0;
+		pkt->checksum = PKT_CHECKSUM_UNKNOWN;
 		rte_prefetch0(pkt->data);
 		pkts[i] = pkt;
 	}
@@ -74,6 +77,8 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 /* Write the packet's frame back into its mbuf. */
 static struct rte_mbuf *to_mbuf(struct pkt *pkt, uint32_t packet_len_max)
 {
+	if (pkt->frag_count)
+		pkt_linearise(pkt);
 	struct rte_mbuf *mbuf = pool_mbuf(pkt);
 	mbuf->data_off = (uint16_t)(pkt->data - (uint8_t *)mbuf->buf_addr);
 	mbuf->data_len = (uint16_t)pkt->len_bytes;
@@ -133,10 +138,29 @@ struct pkt *port_pkt_alloc(unsigned index)
 	pkt->data = pkt->head;
 	pkt->len_bytes = 0;
 	pkt->port_index = (uint16_t)index;
+	pkt->frag_count = 0;
+	pkt->checksum = PKT_CHECKSUM_UNKNOWN;
+	return pkt;
+}
+
+/* The list of pieces lies in front of the headroom: received packets, which are far more, need no room for it. */
+#define GATHER_DATA_OFFSET 192u
+static_assert(GATHER_DATA_OFFSET >= PKT_FRAG_COUNT_MAX * sizeof(struct pkt_frag) + PORT_GATHER_HEADROOM_BYTES,
+	      "pieces and lower headers do not meet");
+static_assert(GATHER_DATA_OFFSET <= PLAN_HEADROOM_BYTES + PKT_SLACK_BYTES, "a whole frame fits behind");
+
+struct pkt *port_pkt_alloc_gather(unsigned index)
+{
+	struct pkt *pkt = port_pkt_alloc(index);
+	if (!pkt)
+		return NULL;
+	pkt->frags = (struct pkt_frag *)pkt->head;
+	pkt->data = pkt->head + GATHER_DATA_OFFSET;
 	return pkt;
 }
 
 void port_pkt_free(struct pkt *pkt)
 {
+	pkt_drop_frags(pkt);
 	rte_pktmbuf_free(pool_mbuf(pkt));
 }

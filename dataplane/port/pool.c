@@ -11,7 +11,7 @@
 #include "port/plan.h"
 
 static_assert(sizeof(struct rte_mbuf) == 128, "PLAN_MBUF_OVERHEAD_BYTES counts on it");
-static_assert(offsetof(struct pkt, frags) <= 64, "what every packet needs is one cache line");
+static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");
 static_assert(RTE_PKTMBUF_HEADROOM == PLAN_HEADROOM_BYTES, "the drivers' headroom");
 #define PRIV_BYTES 64u
 

@@ -106,4 +106,7 @@ void port_count_tx_dropped(unsigned index, unsigned queue, unsigned count);
 
 /* A packet that any frame of the port fits into, empty, data == head.  NULL when the pool is empty. */
 struct pkt *port_pkt_alloc(unsigned index);
+/* The same with room for pieces, and PORT_GATHER_HEADROOM_BYTES in front of data. */
+#define PORT_GATHER_HEADROOM_BYTES 64u
+struct pkt *port_pkt_alloc_gather(unsigned index);
 void port_pkt_free(struct pkt *pkt);

@@ -50,7 +50,7 @@ struct tcp_limits {
 
 struct tcp_env {
 	void *ctx;
-	struct pkt_pool pool;
+	struct pkt_pool pool; /* NET_HEADROOM_BYTES in front of data, and a segment's headers and small pieces behind */
 	/* The way to a peer, and sending along it: net/'s functions in production. */
 	int (*path_open)(void *ctx, struct net_path *path, const struct ip_addr *local, const struct ip_addr *remote,
 			 const struct ip_view *from);
