@@ -236,6 +236,12 @@ bool aoe_mac_list_has(struct aoe_mac_list *list, const uint8_t mac[6]);
 bool aoe_mac_list_equal(const struct aoe_mac_list *a, const struct aoe_mac_list *b);
 /* macs: count addresses of 6 bytes, one behind the other. */
 void aoe_mac_list_set(struct aoe_mac_list *list, const void *macs, uint32_t count);
+/* The export has a mask, and the sender is not in it. */
+static inline bool aoe_is_masked(const struct aoe_call *call)
+{
+	struct aoe_mac_list *mask = &call->export_->state.mask;
+	return mask->count && !aoe_mac_list_has(mask, eth_src(call->pkt->data));
+}
 
 /* target.c: what the sender asks of this export; its mask and version check are behind us. */
 enum aoe_verdict aoe_execute(struct aoe_call *call);

@@ -126,6 +126,12 @@ static enum aoe_verdict answer(struct aoe_call *call)
 	return AOE_DROP;
 }
 
+/* The mask may have changed since the frame was let in. */
+static enum aoe_verdict execute_again(struct aoe_call *call)
+{
+	return aoe_is_masked(call) ? aoe_silence(call, WHERRY_EXPORT_drop_masked) : aoe_execute(call);
+}
+
 static enum aoe_verdict conclude(struct aoe_call *call, int status, uint64_t state_generation, uint8_t tries)
 {
 	struct aoe_export *export_ = call->export_;
@@ -137,7 +143,7 @@ static enum aoe_verdict conclude(struct aoe_call *call, int status, uint64_t sta
 	if (status == -EAGAIN && export_->state.generation != export_->change->base_generation &&
 	    tries + 1 < AOE_CHANGE_TRIES_MAX) {
 		call->tries = (uint8_t)(tries + 1);
-		return aoe_execute(call);
+		return execute_again(call);
 	}
 	return aoe_error(call, AOE_ERROR_UNAVAILABLE);
 }
@@ -166,7 +172,7 @@ static void run_waiting(struct aoe_lcore *lcore, struct aoe_export *export_)
 {
 	while (!is_busy(export_) && export_->change->waiting_count) {
 		struct aoe_call call = waiting_pop(lcore, export_);
-		enum aoe_verdict verdict = aoe_execute(&call);
+		enum aoe_verdict verdict = execute_again(&call);
 		aoe_settle(lcore, call.pkt, verdict);
 	}
 }

@@ -40,9 +40,8 @@ enum aoe_verdict aoe_execute(struct aoe_call *call)
 
 enum aoe_verdict aoe_run(struct aoe_call *call)
 {
-	struct aoe_export *export_ = call->export_;
 	call_count(call, WHERRY_EXPORT_frames_in);
-	if (export_->state.mask.count && !aoe_mac_list_has(&export_->state.mask, eth_src(call->pkt->data)))
+	if (aoe_is_masked(call))
 		return aoe_silence(call, WHERRY_EXPORT_drop_masked);
 	if (call->version != AOE_VERSION)
 		return aoe_error(call, AOE_ERROR_VERSION);

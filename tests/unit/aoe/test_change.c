@@ -191,6 +191,49 @@ Test(aoe_change, a_change_overtaken_by_the_operator_is_computed_anew)
 	rig_destroy(rig);
 }
 
+static void operator_sets_mask(struct aoe_export *export_, uint64_t generation, const uint8_t mac[6])
+{
+	struct wherry_ctl_aoe_state_put put = {.state_generation = generation, .mask = {.count = 1}};
+	memcpy(put.mask.mac[0].b, mac, sizeof put.mask.mac[0].b);
+	aoe_export_state_put(export_, &put);
+}
+
+Test(aoe_change, a_client_that_the_operator_has_shut_out_meanwhile_cannot_let_itself_in_again)
+{
+	struct rig *rig = rig_create();
+	struct aoe_export *export_ = rig_serve_one(rig);
+	rig_ask(rig, rig_mask_one(AOE_DIRECTIVE_ADD, rig_mac_a));
+	rig_ask(rig, rig_config(AOE_CONFIG_SET, "waits", 5));
+	operator_sets_mask(export_, 2, rig_mac_b);
+	rig_persisted(rig, -EAGAIN, 0);
+	cr_expect_eq(rig->persist_count, 1, "the change is not computed anew for one that may not ask");
+	rig_expect_silence(rig_next(rig));
+	cr_expect_eq(rig_stat(export_, WHERRY_EXPORT_drop_masked), 2);
+	cr_expect(aoe_export_idle(export_));
+	cr_expect_eq(rig_ask(rig, rig_from(rig_mask_read(), rig_mac_b))->frame.mask.directive_count, 1);
+	rig_remove(rig, export_);
+	rig_destroy(rig);
+}
+
+Test(aoe_change, who_waits_behind_the_edit_that_shuts_it_out_gets_silence)
+{
+	struct rig *rig = rig_create();
+	struct aoe_export *export_ = rig_serve_one(rig);
+	rig_ask(rig, rig_from(rig_mask_one(AOE_DIRECTIVE_ADD, rig_mac_b), rig_mac_b));
+	rig_ask(rig, rig_config(AOE_CONFIG_SET, "late", 4));
+	rig_ask(rig, rig_from(rig_config(AOE_CONFIG_SET, "mine", 4), rig_mac_b));
+	rig_persisted(rig, 0, 2);
+	cr_expect_eq(rig->persist_count, 2);
+	cr_expect_arr_eq(rig->persist_config, "mine", 4);
+	rig_expect_ok(rig_next(rig));
+	rig_expect_silence(rig_next(rig));
+	rig_persisted(rig, 0, 3);
+	rig_expect_ok(rig_next(rig));
+	cr_expect_eq(rig_stat(export_, WHERRY_EXPORT_drop_masked), 1);
+	rig_remove(rig, export_);
+	rig_destroy(rig);
+}
+
 Test(aoe_change, one_that_is_overtaken_again_and_again_is_given_up)
 {
 	struct rig *rig = rig_create();
