@@ -6,6 +6,7 @@
 #include "lcore/control.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ void worker_post(struct worker *worker, struct job *job)
 	job->worker = worker;
 	job_list_push(&worker->priv->inbox, job);
 	if (main_owns_workers)
-		worker_run_jobs(worker);
+		(void)worker_run_jobs(worker, UINT_MAX);
 }
 
 void worker_post_main(struct worker *worker, struct job *job)

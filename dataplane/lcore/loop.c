@@ -66,21 +66,6 @@ static void sample_time(struct worker *worker, uint64_t tsc)
 	worker->now_real_us = worker->now_ns / 1000 + (uint64_t)priv->real_minus_mono_us;
 }
 
-unsigned worker_run_jobs(struct worker *worker)
-{
-	unsigned count = 0;
-	struct job *job = job_list_take(&worker->priv->inbox);
-	while (job) {
-		struct job *next = job->next;
-		job->run(worker, job);
-		worker_post_main(worker, job);
-		count++;
-		job = next;
-	}
-	worker->stats[WHERRY_LCORE_inbox_messages] += count;
-	return count;
-}
-
 /* Frames of neighbours came after this turn began: with its time an answer would seem older than its request. */
 static unsigned take_handoffs(struct worker *worker)
 {
@@ -92,7 +77,7 @@ static unsigned take_handoffs(struct worker *worker)
 
 static unsigned turn(struct worker *worker)
 {
-	unsigned work = worker_run_jobs(worker);
+	unsigned work = worker_run_jobs(worker, JOBS_A_TURN);
 	work += rx_poll(worker);
 	work += take_handoffs(worker);
 	work += backend_engine_poll(worker->engine, worker->now_ns);

@@ -30,6 +30,7 @@
 #define TX_LANE_PACKETS 512u          /* answers that wait while a transmit ring is full */
 #define TX_STALL_NS 100000000ull      /* a lane that did not move for so long is emptied */
 #define ENGINE_RING_ENTRIES 1024u
+#define JOBS_A_TURN 16u      /* handing an export over, the most frequent of large numbers, takes about a microsecond */
 #define SLEEP_US_WITH_IO 20u /* longest sleep while the engine has I/O under way */
 
 struct rx_assignment {
@@ -68,6 +69,7 @@ struct worker_private {
 	int64_t real_minus_mono_us;
 	struct idle idle;
 	struct client_table *clients;
+	struct job *jobs; /* taken from the inbox and not yet run, oldest first */
 	struct rx_assignment rx[RX_QUEUE_COUNT_MAX];
 	struct rte_ring *handoff_in[WHERRY_LCORE_COUNT_MAX]; /* by producer; NULL for itself */
 	struct handoff_out handoff_out[WHERRY_LCORE_COUNT_MAX];
@@ -131,5 +133,5 @@ void rx_set_filter(unsigned port_index);
 
 /* The hook that ctl/ set. */
 int worker_persist(void *worker, const struct aoe_persist *change);
-/* Jobs that wait on a worker, run by whoever owns the worker's state now. */
-unsigned worker_run_jobs(struct worker *worker);
+/* Run up to max of the jobs that wait, oldest first; how many there were.  Whoever owns the worker's state now. */
+unsigned worker_run_jobs(struct worker *worker, unsigned max);

@@ -318,7 +318,7 @@ void workers_stop(void)
 		rte_eal_wait_lcore(workers[i].lcore_id);
 	main_jobs_own_workers();
 	for (unsigned i = 0; i < created_count; i++)
-		worker_run_jobs(&workers[i]);
+		(void)worker_run_jobs(&workers[i], UINT_MAX);
 	worker_main_run();
 }
 

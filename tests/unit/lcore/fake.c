@@ -65,6 +65,13 @@ struct worker *worker_at(unsigned index)
 	return &fake_workers[index];
 }
 
+void worker_post_main(struct worker *worker, struct job *job)
+{
+	job->worker = worker;
+	if (job->finished)
+		job->finished(job);
+}
+
 /* ---------------------------------------------------------------- packets */
 struct pkt *fake_pkt(uint16_t port_index, const void *data, uint32_t len_bytes)
 {

@@ -333,3 +333,47 @@ Test(lcore_handoff, two_threads_lose_nothing_and_no_frame_is_left_unseen, .timeo
 	cr_expect_eq(fake_pkts_alive(), 0u);
 	fake_fini();
 }
+
+/* ------------------------------------------------------------------- jobs */
+struct numbered_job {
+	struct job job;
+	unsigned number;
+};
+static unsigned ran_count, finished_count;
+static struct numbered_job from_job;
+
+static void numbered_run(struct worker *worker, struct job *job)
+{
+	cr_expect_eq(((struct numbered_job *)job)->number, ran_count, "in the order in which they were posted");
+	ran_count++;
+	if (ran_count == 5) /* main may post while the worker runs */
+		job_list_push(&worker->priv->inbox, &from_job.job);
+}
+
+static void numbered_finished(struct job *job)
+{
+	(void)job;
+	finished_count++;
+}
+
+Test(lcore_jobs, a_turn_runs_a_few_and_keeps_the_rest_in_order)
+{
+	enum { COUNT = 1000 };
+	static struct numbered_job jobs[COUNT];
+	struct worker *worker = &fake_workers[0];
+	fake_init(1);
+	from_job = (struct numbered_job){{.run = numbered_run, .finished = numbered_finished}, COUNT};
+	for (unsigned i = 0; i < COUNT; i++) {
+		jobs[i] = (struct numbered_job){{.run = numbered_run, .finished = numbered_finished}, i};
+		job_list_push(&worker->priv->inbox, &jobs[i].job);
+	}
+	cr_expect_eq(worker_run_jobs(worker, 16), 16u);
+	cr_expect_eq(ran_count, 16u);
+	cr_expect_eq(finished_count, 16u);
+	while (worker_run_jobs(worker, 7))
+		;
+	cr_expect_eq(ran_count, COUNT + 1u);
+	cr_expect_eq(finished_count, COUNT + 1u);
+	cr_expect_eq(worker->stats[WHERRY_LCORE_inbox_messages], COUNT + 1u);
+	fake_fini();
+}
