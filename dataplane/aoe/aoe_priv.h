@@ -102,6 +102,7 @@ struct aoe_export {
 	uint16_t ad_port, ad_vlan,
 		ad_mac; /* next advertisement: port index, 0 or 1 + index of the port's VLAN, mask entry */
 	TAILQ_ENTRY(aoe_export) ad_link;
+	TAILQ_ENTRY(aoe_export) shadow_link;
 	char serial[ATA_SERIAL_CHARS + 1], model[ATA_MODEL_CHARS + 1];
 	uint64_t hist[AOE_HIST_COUNT][WHERRY_HIST_BUCKET_COUNT]; /* as stats */
 };
@@ -152,10 +153,10 @@ struct aoe_lcore {
 	struct aoe_request *requests;
 	uint32_t request_count;
 	uint64_t change_sequence;
-	uint32_t place_end;         /* above the highest place in use */
-	uint32_t place_hint;        /* no hole below */
-	uint32_t shadowed_count;    /* exports whose address another has taken */
-	struct aoe_export **places; /* [WHERRY_EXPORT_COUNT_MAX]; holes are NULL */
+	uint32_t place_end;                /* above the highest place in use */
+	uint32_t place_hint;               /* no hole below */
+	TAILQ_HEAD(, aoe_export) shadowed; /* whose address another has taken, oldest first */
+	struct aoe_export **places;        /* [WHERRY_EXPORT_COUNT_MAX]; holes are NULL */
 	TAILQ_HEAD(, aoe_export) ads;
 	uint64_t no_client[WHERRY_CLIENT_STAT_COUNT]; /* counted for nobody */
 	uint32_t wild_first, wild_count;

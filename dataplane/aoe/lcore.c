@@ -44,6 +44,7 @@ struct aoe_lcore *aoe_lcore_create(const struct aoe_env *env, uint32_t request_c
 	if (!lcore->env.now_ns)
 		lcore->env.now_ns = &lcore->now_ns;
 	TAILQ_INIT(&lcore->ads);
+	TAILQ_INIT(&lcore->shadowed);
 	lcore->places = calloc(WHERRY_EXPORT_COUNT_MAX, sizeof *lcore->places);
 	lcore->history = aoe_history_create();
 	if (!lcore->places || !lcore->history || table_init(&lcore->by_key, WHERRY_EXPORT_COUNT_MAX) < 0 ||
@@ -76,25 +77,27 @@ struct aoe_export *aoe_export_find(struct aoe_lcore *lcore, uint64_t export_id)
 
 static void key_take(struct aoe_lcore *lcore, struct aoe_export *export_)
 {
-	if (table_put(&lcore->by_key, export_->key, export_))
-		lcore->shadowed_count++;
+	struct aoe_export *before = table_put(&lcore->by_key, export_->key, export_);
+	if (before)
+		TAILQ_INSERT_TAIL(&lcore->shadowed, before, shadow_link);
 }
 
 static void key_leave(struct aoe_lcore *lcore, struct aoe_export *export_)
 {
+	struct aoe_export *other;
 	if (!aoe_has_address(lcore, export_)) {
-		lcore->shadowed_count--;
+		TAILQ_REMOVE(&lcore->shadowed, export_, shadow_link);
 		return;
 	}
 	table_remove(&lcore->by_key, export_->key);
-	for (uint32_t i = 0; lcore->shadowed_count && i < lcore->place_end; i++) {
-		struct aoe_export *other = lcore->places[i];
-		if (other && other != export_ && other->key == export_->key) {
-			table_put(&lcore->by_key, other->key, other);
-			lcore->shadowed_count--;
-			aoe_advertise(lcore, other);
-			return;
-		}
+	TAILQ_FOREACH(other, &lcore->shadowed, shadow_link)
+	{
+		if (other->key != export_->key)
+			continue;
+		TAILQ_REMOVE(&lcore->shadowed, other, shadow_link);
+		table_put(&lcore->by_key, other->key, other);
+		aoe_advertise(lcore, other);
+		return;
 	}
 }
 

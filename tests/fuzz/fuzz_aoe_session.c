@@ -429,7 +429,7 @@ static void finish(void)
 	aoe_wild_fini(s.lcore);
 	require(s.heap.out_count == 0);
 	require(s.lcore->by_key.count == 0 && s.lcore->by_id.count == 0 && s.lcore->place_end == 0);
-	require(s.lcore->shadowed_count == 0 && TAILQ_EMPTY(&s.lcore->ads));
+	require(TAILQ_EMPTY(&s.lcore->shadowed) && TAILQ_EMPTY(&s.lcore->ads));
 	for (unsigned i = 0; i < 2; i++)
 		require(s.disks[i].volume.under_way_count == 0);
 }
