@@ -97,9 +97,9 @@ static uint32_t write_frame(const struct aoe_lcore *lcore, const struct aoe_expo
 unsigned aoe_advertise_poll(struct aoe_lcore *lcore, unsigned frames_max)
 {
 	const struct pkt_pool *pool = &lcore->env.pool;
-	unsigned frame_count = 0, try_count = 0;
+	unsigned frame_count = 0, try_count = 0, look_count = 0;
 	struct aoe_export *export_;
-	while (try_count < frames_max && (export_ = TAILQ_FIRST(&lcore->ads))) {
+	while (try_count < frames_max && look_count++ < AOE_POLL_EXPORTS && (export_ = TAILQ_FIRST(&lcore->ads))) {
 		/* One whose address another has taken is told when it has it back. */
 		if (!aoe_has_address(lcore, export_) || !find_next(lcore, export_)) {
 			aoe_advertise_stop(lcore, export_);

@@ -189,3 +189,24 @@ Test(aoe_advertise, an_export_whose_address_is_taken_is_told_when_it_has_it_back
 	rig_remove(rig, first);
 	rig_destroy(rig);
 }
+
+Test(aoe_advertise, thousands_that_have_nowhere_to_go_do_not_fill_one_turn)
+{
+	enum { COUNT = 3000 };
+	static struct aoe_export *exports[COUNT];
+	struct rig *rig = rig_create();
+	for (unsigned i = 0; i < COUNT; i++) {
+		struct wherry_ctl_aoe_export_put *put = rig_put((uint16_t)(2 + i / 200), (uint8_t)(i % 200));
+		put->ports.count = 1;
+		put->ports.v[0] = 9; /* not present */
+		exports[i] = advertise(rig, put);
+	}
+	struct aoe_export *last = advertise(rig, rig_put(1, 0));
+	cr_expect_eq(aoe_poll(rig->lcore, rig->now_ns), 0, "3,000 were looked at before the last one");
+	cr_expect_eq(rig_poll(rig), 2);
+	rig_discard(rig);
+	rig_remove(rig, last);
+	for (unsigned i = 0; i < COUNT; i++)
+		rig_remove(rig, exports[i]);
+	rig_destroy(rig);
+}
