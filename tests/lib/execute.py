@@ -182,6 +182,19 @@ def last_line(path):
     return lines[-1] if lines else ""
 
 
+SANITIZER_REPORT = re.compile(r"ERROR: (?:Address|Leak)Sanitizer|: runtime error: ")
+
+
+def sanitizer_report(path):
+    """The first line in which a sanitizer complains, or None.  Criterion runs each test in a process of its own and
+    looks at how the test went only: a leak found at the end of that process leaves no other trace than this."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return next((line.strip() for line in file if SANITIZER_REPORT.search(line)), None)
+    except OSError:
+        return None
+
+
 def unit_executables(build):
     """The tests that meson knows below tests/unit: (name, argv, env, timeout)."""
     text = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True, text=True, check=True).stdout

@@ -157,6 +157,9 @@ class Run:
         report = os.path.join(self.executor.folder, f"unit-{label.replace('/', '-')}.xml")
         argv = argv + [f"--xml={report}", f"-j{self.args.jobs}"]
         whole = self.executor.run(cases.Case("unit", label, argv, timeout_s=timeout_s), env, folder)
+        complaint = execute.sanitizer_report(whole.log)
+        if complaint and whole.status == "pass":
+            whole.status, whole.note = "fail", complaint
         results = execute.criterion_results(report, whole.seconds, whole.log)
         if results and "." in label:
             # Criterion reports the tests that its filter left out as skipped.
@@ -171,7 +174,7 @@ class Run:
         failed = [result for result in results if result.status == "fail"]
         for result in results:
             self.record(result, quiet=not self.args.verbose)
-        # An exit status that the tests do not explain: a leak found at exit, a crash of the runner itself.
+        # A failure that the tests do not explain: a leak found at exit, a crash of the runner itself.
         if whole.status == "fail" and not failed:
             self.record(whole)
         elif results:
