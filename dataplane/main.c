@@ -74,7 +74,7 @@ static void on_port_event(unsigned index, enum port_event event, const char *mes
 {
 	(void)index;
 	(void)ctx;
-	if (event == PORT_LINK_UP)
+	if (event == PORT_LINK_UP || event == PORT_RETURNED || event == PORT_RECOVERED)
 		LOG_INFO("%s", message);
 	else
 		LOG_WARN("%s", message);

@@ -91,7 +91,8 @@ static void check_port(struct doctor *doctor, const json_t *port)
 	json_int_t mtu = json_integer_value(json_object_get(port, "mtu"));
 	int64_t lower_mtu = interface_mtu(doctor, port);
 	if (strstr(detail, "removed")) {
-		doctor_add(doctor, DOCTOR_ERROR, "port", name, "plug the device in again, or wherryctl port remove",
+		doctor_add(doctor, DOCTOR_ERROR, "port", name,
+			   "make the device available again, then it serves by itself; or wherryctl port remove",
 			   "%s: %s", doctor_text(port, "device"), detail);
 		return;
 	}
@@ -109,7 +110,8 @@ static void check_port(struct doctor *doctor, const json_t *port)
 		doctor_add(doctor, DOCTOR_WARNING, "port", name, "choose lcores on that node: wherryctl lcore set",
 			   "is on NUMA node %lld, and no worker lcore is", (long long)json_integer_value(node));
 	if (*detail)
-		doctor_add(doctor, DOCTOR_WARNING, "port", name, "see wherryctl port show", "%s", detail);
+		doctor_add(doctor, strstr(detail, "receives nothing") ? DOCTOR_ERROR : DOCTOR_WARNING, "port", name,
+			   "see wherryctl port show", "%s", detail);
 }
 
 void doctor_check_ports(struct doctor *doctor)

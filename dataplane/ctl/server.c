@@ -129,6 +129,9 @@ static void on_port_event(unsigned index, enum port_event event, const char *mes
 		[PORT_LINK_UP] = {WHERRY_INFO, "port.link_up"},
 		[PORT_LINK_DOWN] = {WHERRY_WARNING, "port.link_down"},
 		[PORT_REMOVED] = {WHERRY_ERROR, "port.removed"},
+		[PORT_RETURNED] = {WHERRY_INFO, WHERRY_CTL_EVENT_PORT_RETURNED},
+		[PORT_TROUBLE] = {WHERRY_ERROR, "port.trouble"},
+		[PORT_RECOVERED] = {WHERRY_INFO, "port.recovered"},
 	};
 	(void)ctx;
 	ctl_event(codes[event].severity, codes[event].code, index + 1u, "%s", message);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Links and removals.
+ * Links, removals and returns.
  *
  * Interfaces of the kernel are watched by netlink, which tells at once; the link
  * of other devices is polled; removal of a PCI device is told by the driver, on a
- * thread of its own.  All three wake the main lcore through one epoll descriptor.
+ * thread of its own; what nobody tells is audited.  All of it wakes the main lcore
+ * through one epoll descriptor.
  */
 #include <errno.h>
 #include <rte_ethdev.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,8 +21,9 @@
 #include "port/priv.h"
 
 #define LINK_POLL_MS 200
+#define AUDIT_MS 1000
 
-static int epoll_fd = -1, netlink_fd = -1, timer_fd = -1;
+static int epoll_fd = -1, netlink_fd = -1, timer_fd = -1, audit_fd = -1;
 static _Atomic int removal_fd = -1;      /* written by main, read by drivers' threads */
 static _Atomic uint32_t removed_ethdevs; /* bit i: port i; set by drivers' threads, taken by main */
 static struct {
@@ -39,23 +42,18 @@ void port_add_handler(port_event_fn *handler, void *ctx)
 	}
 }
 
-static void tell(const struct port *port, enum port_event event)
+__attribute__((format(printf, 3, 4))) static void tell(const struct port *port, enum port_event event,
+						       const char *format, ...)
 {
-	char message[WHERRY_NAME_BYTES_MAX + WHERRY_TEXT_BYTES_MAX + 128];
-	unsigned index = (unsigned)(port - ports);
-	if (event == PORT_REMOVED)
-		snprintf(message, sizeof message,
-			 "port %s (%s): the device has gone; restart the dataplane when it is back", port->config.name,
-			 port->config.device);
-	else if (event == PORT_LINK_UP && port->link_mbps)
-		snprintf(message, sizeof message, "port %s (%s): link up, %u Mbit/s", port->config.name,
-			 port->config.device, port->link_mbps);
-	else
-		snprintf(message, sizeof message, "port %s (%s): link %s", port->config.name, port->config.device,
-			 event == PORT_LINK_UP ? "up" : "down");
+	char text[WHERRY_TEXT_BYTES_MAX + 1], message[WHERRY_NAME_BYTES_MAX + 2 * WHERRY_TEXT_BYTES_MAX + 16];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	snprintf(message, sizeof message, "port %s (%s): %s", port->config.name, port->config.device, text);
 	for (unsigned i = 0; i < PORT_HANDLER_COUNT_MAX; i++)
 		if (handlers[i].fn)
-			handlers[i].fn(index, event, message, handlers[i].ctx);
+			handlers[i].fn((unsigned)(port - ports), event, message, handlers[i].ctx);
 }
 
 static void set_link(struct port *port, bool up, uint32_t mbps)
@@ -65,7 +63,10 @@ static void set_link(struct port *port, bool up, uint32_t mbps)
 		return;
 	port->link_up = up;
 	port->link_changes++;
-	tell(port, up ? PORT_LINK_UP : PORT_LINK_DOWN);
+	if (port->link_mbps)
+		tell(port, PORT_LINK_UP, "link up, %u Mbit/s", port->link_mbps);
+	else
+		tell(port, up ? PORT_LINK_UP : PORT_LINK_DOWN, "link %s", up ? "up" : "down");
 }
 
 static void set_removed(struct port *port)
@@ -78,7 +79,8 @@ static void set_removed(struct port *port)
 		port->link_changes++;
 	port->link_up = false;
 	port->link_mbps = 0;
-	tell(port, PORT_REMOVED);
+	audit_note_absent(port);
+	tell(port, PORT_REMOVED, "the device has gone; the port serves again when it is back");
 }
 
 /* ---------------------------------------------------------------- sources */
@@ -140,11 +142,30 @@ static void take_removals(void)
 		set_removed(&ports[__builtin_ctz(bits)]);
 }
 
-static void drain_counter(int fd)
+static void check_returns(void)
+{
+	for (unsigned i = 0; i < ports_open_count; i++)
+		if (audit_has_returned(&ports[i]))
+			tell(&ports[i], PORT_RETURNED, "the device is there again; opening it takes a restart");
+}
+
+static void audit_ports(void)
+{
+	for (unsigned i = 0; i < ports_open_count; i++) {
+		struct port *port = &ports[i];
+		if (port_removed(i) || !audit_port(port))
+			continue;
+		bool is_bad = port->audit.trouble[0];
+		tell(port, is_bad ? PORT_TROUBLE : PORT_RECOVERED, "%s",
+		     is_bad ? port->audit.trouble : "it is well again");
+	}
+}
+
+/* True when there was something. */
+static bool drain_counter(int fd)
 {
 	uint64_t count;
-	ssize_t got = read(fd, &count, sizeof count);
-	(void)got; /* nothing there is fine */
+	return read(fd, &count, sizeof count) == (ssize_t)sizeof count;
 }
 
 int port_poll_fd(void)
@@ -154,13 +175,14 @@ int port_poll_fd(void)
 
 void port_poll(void)
 {
-	drain_counter(atomic_load(&removal_fd));
+	(void)drain_counter(atomic_load(&removal_fd));
 	take_removals();
 	iface_watch_next(netlink_fd, on_iface, NULL);
-	if (timer_fd >= 0) {
-		drain_counter(timer_fd);
+	check_returns();
+	if (timer_fd >= 0 && drain_counter(timer_fd))
 		check_ethdevs();
-	}
+	if (drain_counter(audit_fd))
+		audit_ports();
 }
 
 /* ------------------------------------------------------------ open, close */
@@ -170,13 +192,14 @@ static int watch(int fd)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_timer(void)
+static int open_timer(int *fd, long ms)
 {
-	struct itimerspec every = {{0, LINK_POLL_MS * 1000000L}, {0, LINK_POLL_MS * 1000000L}};
-	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (timer_fd < 0 || timerfd_settime(timer_fd, 0, &every, NULL) < 0)
+	struct timespec period = {ms / 1000, ms % 1000 * 1000000};
+	struct itimerspec every = {period, period};
+	*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (*fd < 0 || timerfd_settime(*fd, 0, &every, NULL) < 0)
 		return -errno;
-	return watch(timer_fd);
+	return watch(*fd);
 }
 
 /* The state at the start is no event. */
@@ -218,7 +241,9 @@ int monitor_open(char *error, size_t error_bytes)
 	if (rc == 0)
 		rc = watch(netlink_fd);
 	if (rc == 0 && read_links())
-		rc = open_timer();
+		rc = open_timer(&timer_fd, LINK_POLL_MS);
+	if (rc == 0)
+		rc = open_timer(&audit_fd, AUDIT_MS);
 	if (rc)
 		snprintf(error, error_bytes, "cannot watch the links of the ports: %s", strerror(-rc));
 	return rc;
@@ -236,6 +261,7 @@ void monitor_close(void)
 	int event_fd = atomic_exchange(&removal_fd, -1);
 	close_fd(&event_fd);
 	close_fd(&timer_fd);
+	close_fd(&audit_fd);
 	close_fd(&netlink_fd);
 	close_fd(&epoll_fd);
 	memset(handlers, 0, sizeof handlers);

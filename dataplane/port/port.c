@@ -157,6 +157,9 @@ static int open_xdp(struct port *port, const struct port_workers *workers, int i
 		return -EOPNOTSUPP;
 	}
 	int rc = try_xdp(port, workers, reason, reason_bytes);
+	if (rc == 0 && !port_probe(port, reason, reason_bytes))
+		rc = -EIO;
+	port->tags_kept = kept;
 	if (rc == 0 && !kept)
 		port_note(port, "frames of VLANs may be taken for untagged ones, because %s", why);
 	return rc;
@@ -222,6 +225,7 @@ static void note_queues(struct port *port, const struct port_workers *workers)
  */
 static void fail_port(struct port *port, const char *reason)
 {
+	audit_note_absent(port);
 	ethdev_close(port);
 	if (port->pool && port->has_ethdev)
 		port->pool->driver_keeps = true; /* what its queues may have taken before the failure */
@@ -339,8 +343,17 @@ void port_item(unsigned index, struct wherry_ctl_port_item *item)
 	item->tx_queues = (uint16_t)port->tx_queue_count;
 	item->numa_node = port->numa_node < 0 ? 0xffff : (uint16_t)port->numa_node;
 	bool has_vanished = port_removed(index) && port->has_ethdev;
-	snprintf(item->detail, sizeof item->detail, "%s%s%s", has_vanished ? "removed" : "",
-		 has_vanished && port->detail[0] ? "; " : "", port->detail);
+	const char *parts[] = {
+		has_vanished ? "removed" : "",
+		port->audit.has_returned ? "its device is there again: restart the dataplane" : "",
+		port_removed(index) ? "" : port->audit.trouble,
+		port->detail,
+	};
+	for (unsigned i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		size_t len = strlen(item->detail);
+		if (*parts[i])
+			snprintf(item->detail + len, sizeof item->detail - len, "%s%s", len ? "; " : "", parts[i]);
+	}
 }
 
 /* What the driver counts; the last known values when it cannot tell any more. */

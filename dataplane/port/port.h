@@ -5,7 +5,9 @@
  * A port is opened from its device string by the main lcore before the workers
  * start and closed by it after they have stopped; ports never come or go in
  * between, except that one can become "removed" (its device vanished), which is
- * for ever.  A queue is used by one worker only.
+ * for ever: opening it takes privileges that the process has given up, so that
+ * the return of the device is told, for whoever starts dataplanes.  A queue is
+ * used by one worker only.
  *
  * Frames come and go as struct pkt, which lives in the private area of the mbuf
  * that holds the frame: always one contiguous segment, with the VLAN tag, if
@@ -68,11 +70,18 @@ void port_item(unsigned index, struct wherry_ctl_port_item *item);
 void port_stats(unsigned index, uint64_t values[WHERRY_PORT_STAT_COUNT]);
 
 /*
- * Events: links and removals.  port_poll_fd() is readable when port_poll() has
+ * Events: links, removals and what is wrong.  port_poll_fd() is readable when port_poll() has
  * something to do; port_poll() calls every handler for each event.  At most
  * PORT_HANDLER_COUNT_MAX handlers.
  */
-enum port_event { PORT_LINK_UP, PORT_LINK_DOWN, PORT_REMOVED };
+enum port_event {
+	PORT_LINK_UP,
+	PORT_LINK_DOWN,
+	PORT_REMOVED,
+	PORT_RETURNED,  /* the device of a removed port is there again: only a new dataplane can open it */
+	PORT_TROUBLE,   /* the port serves badly; the message and its detail say why */
+	PORT_RECOVERED, /* no longer */
+};
 #define PORT_HANDLER_COUNT_MAX 4
 typedef void port_event_fn(unsigned index, enum port_event event, const char *message, void *ctx);
 void port_add_handler(port_event_fn *handler, void *ctx);

@@ -26,6 +26,18 @@ struct port_queue_stats {
 	uint64_t tx_hidden_bytes; /* sent, but not in the driver's count: see packet_len_max */
 } __rte_cache_aligned;
 
+/* What the audit of a port remembers.  Main lcore. */
+struct port_audit {
+	bool begun;
+	uint64_t port_frames;                     /* seen by the driver; while they stay the same: */
+	uint64_t iface_frames, last_iface_frames; /* the kernel's count when the window began, and last */
+	unsigned rounds, active_rounds;          /* audits in this window, and those in which the kernel's count grew */
+	char deaf[256], tags[320];               /* what is wrong, or "" */
+	char trouble[WHERRY_TEXT_BYTES_MAX + 1]; /* all of it */
+	bool is_absent, has_returned;            /* the device is gone; is there again */
+	char pci_driver[WHERRY_NAME_BYTES_MAX + 1]; /* of an absent device, when last looked at */
+};
+
 struct port {
 	/* ---- read for every burst ---- */
 	uint16_t ethdev_id;
@@ -42,8 +54,9 @@ struct port {
 	struct port_plan plan;
 	struct pool *pool;
 	unsigned rx_queue_count, tx_queue_count;
-	int numa_node; /* -1: unknown */
-	int ifindex;   /* of the kernel interface, 0 without one */
+	int numa_node;  /* -1: unknown */
+	int ifindex;    /* of the kernel interface, 0 without one */
+	bool tags_kept; /* AF_XDP saw every VLAN tag when it was started */
 	uint8_t mac[6];
 	char driver[WHERRY_NAME_BYTES_MAX + 1];
 	char detail[WHERRY_TEXT_BYTES_MAX + 1];
@@ -54,6 +67,7 @@ struct port {
 	uint64_t link_changes;
 	uint64_t last_stats[WHERRY_PORT_STAT_COUNT]; /* the last that the driver gave */
 
+	struct port_audit audit;
 	struct port_queue_stats queue_stats[PORT_QUEUE_COUNT_MAX];
 };
 
@@ -70,6 +84,18 @@ void port_refresh_stats(struct port *port);
 int ethdev_create(struct port *port, unsigned worker_count, char *error, size_t error_bytes);
 int ethdev_start(struct port *port, char *error, size_t error_bytes);
 void ethdev_close(struct port *port);
+
+/* ---- probe.c: false, with a reason in why, when a frame that was sent to the port does not arrive.  True also when
+ * none could be sent. ---- */
+bool port_probe(const struct port *port, char *why, size_t why_bytes);
+
+/* ---- audit.c ---- */
+/* Look at a port that serves; true: audit.trouble has changed. */
+bool audit_port(struct port *port);
+/* The device of a port has gone, or was not there when the port was to be opened: it is watched for. */
+void audit_note_absent(struct port *port);
+/* True, once: it is there again. */
+bool audit_has_returned(struct port *port);
 
 /* ---- monitor.c: links and removals ---- */
 int monitor_open(char *error, size_t error_bytes);

@@ -86,6 +86,9 @@ enum wherry_aoe_change {
 
 enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
 
+/* Code of the EVENT that asks for a new dataplane: the device of a port that is out of service can be opened again. */
+#define WHERRY_CTL_EVENT_PORT_RETURNED "port.returned"
+
 /* ------------------------------------------------------------------ schema */
 /* clang-format off */
 /* Field kinds: U8 U16 U32 U64 BOOL(name); STR(name, max) -> char name[max + 1];
