@@ -591,5 +591,6 @@ void plane_destroy(struct plane *plane)
 	(void)sd_event_source_disable_unref(plane->retry_timer);
 	(void)sd_event_source_disable_unref(plane->kill_timer);
 	(void)sd_event_source_disable_unref(plane->lost_source);
+	(void)sd_event_source_disable_unref(plane->reopen_timer);
 	free(plane);
 }

@@ -49,6 +49,8 @@ struct plane {
 	uint64_t serving_since_us; /* CLOCK_MONOTONIC */
 	uint64_t connect_since_us, connect_deadline_us;
 	sd_event_source *connect_timer, *retry_timer, *kill_timer, *lost_source;
+	sd_event_source *reopen_timer;
+	uint64_t reopen_instance, reopened_us; /* for which instance; when it was done last */
 	struct plane_waiter *waiters;
 	plane_done_fn *resynced; /* who waits for plane_resync */
 	void *resynced_ctx;
@@ -68,5 +70,7 @@ void plane_stores_fetched(struct plane *plane);
 /* plane_sync.c */
 void plane_sync_start(struct plane *plane);
 void plane_sync_reset(struct plane *plane);
+/* plane_reopen.c: a port can be opened again, by a new dataplane.  Soon, and at most every ten seconds. */
+void plane_reopen_ports(struct plane *plane);
 /* plane_requests.c: requests of the dataplane. */
 void plane_on_request(void *ctx, const struct wherry_ctl_header *header, const uint8_t *fields);

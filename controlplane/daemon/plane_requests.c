@@ -128,6 +128,8 @@ static void on_event(struct plane *plane, const struct wherry_ctl_event *event)
 	char name[WHERRY_NAME_BYTES_MAX + 1];
 	uint64_t now_us, suppressed = daemon->plane_events.suppressed;
 
+	if (strcmp(event->code, WHERRY_CTL_EVENT_PORT_RETURNED) == 0)
+		plane_reopen_ports(plane);
 	(void)sd_event_now(daemon->event, CLOCK_MONOTONIC, &now_us);
 	if (!limiter_take(&daemon->plane_events, now_us))
 		return;
