@@ -113,6 +113,12 @@ struct aoe_export *aoe_export_find(struct aoe_lcore *lcore, uint64_t export_id);
  */
 enum aoe_verdict aoe_input(struct aoe_lcore *lcore, struct pkt *pkt, uint64_t now_ns);
 
+/*
+ * The same for count frames, in their order.  Takes the packets: answers go to output(), what is dropped to the pool's
+ * free.  While one frame is served, the blocks that the next one asks for are on their way into the cache.
+ */
+void aoe_input_burst(struct aoe_lcore *lcore, struct pkt *const *pkts, unsigned count, uint64_t now_ns);
+
 /* The control plane answered.  status 0 and the new state_generation, or -errno. */
 void aoe_on_persisted(struct aoe_lcore *lcore, uint64_t cookie, int status, uint64_t state_generation, uint64_t now_ns);
 

@@ -172,6 +172,7 @@ struct aoe_call {
 	uint64_t arrival_ns;
 	uint64_t *client; /* [WHERRY_CLIENT_STAT_COUNT] */
 	uint32_t eth_bytes;
+	uint16_t vlan;
 	uint8_t version, command; /* of the AoE header */
 	bool broadcast;           /* group destination or wildcard address */
 	bool wildcard;
@@ -298,6 +299,9 @@ enum aoe_verdict aoe_ata_smart(struct aoe_call *call, const struct aoe_ata *ata)
 enum aoe_verdict aoe_ata_other_done(struct aoe_call *call, uint8_t sector_count);
 enum aoe_verdict aoe_ata_identify(struct aoe_call *call, const struct aoe_ata *ata);
 
+/* ata.c: if the frame, which is for an export whose volume can prefetch, reads or writes blocks, have them fetched. */
+void aoe_ata_prefetch(const struct aoe_call *call);
+
 /* config.c, mask.c, reserve.c: execute, and the answer from the export's state. */
 enum aoe_verdict aoe_config_execute(struct aoe_call *call);
 enum aoe_verdict aoe_config_answer(struct aoe_call *call, uint8_t command);
@@ -321,8 +325,8 @@ enum aoe_verdict aoe_change_start(struct aoe_call *call);
 void aoe_change_abandon(struct aoe_lcore *lcore, struct aoe_export *export_);
 
 /* wild.c */
-enum aoe_verdict aoe_wild_input(struct aoe_lcore *lcore, struct pkt *pkt, const struct aoe_header *header,
-				uint32_t eth_bytes, uint16_t vlan);
+/* A frame with a wildcard address; its headers are whole. */
+enum aoe_verdict aoe_wild_input(struct aoe_lcore *lcore, struct pkt *pkt, uint32_t eth_bytes, uint16_t vlan);
 /* place_end grew: those on their way go one further. */
 void aoe_wild_on_place_added(struct aoe_lcore *lcore);
 unsigned aoe_wild_poll(struct aoe_lcore *lcore, unsigned frames_max);

@@ -63,6 +63,19 @@ enum aoe_verdict aoe_ata_execute(struct aoe_call *call)
 	return dispatch(call, &ata, command);
 }
 
+void aoe_ata_prefetch(const struct aoe_call *call)
+{
+	struct aoe_ata ata;
+	if (call->command != AOE_COMMAND_ATA ||
+	    aoe_ata_parse(call_pdu(call), call_pdu_bytes(call), &ata).result != WIRE_OK)
+		return;
+	const struct ata_command command = ata_commands[ata.command];
+	if (command.kind != ATA_KIND_READ && command.kind != ATA_KIND_WRITE)
+		return;
+	vol_prefetch(call->export_->volume, ata_lba(ata.lba, command.lba48) << ATA_SECTOR_SHIFT,
+		     (uint64_t)ata.sector_count << ATA_SECTOR_SHIFT);
+}
+
 static enum aoe_verdict finish(struct aoe_call *call, uint8_t status, uint8_t error, uint8_t sector_count,
 			       uint32_t data_bytes)
 {

@@ -112,21 +112,29 @@ enum aoe_verdict aoe_io_complete(struct aoe_request *request, enum io_status sta
 	return verdict;
 }
 
-/* Read or write; kind and op say the same.  A store that answers at once needs no request. */
-static enum aoe_verdict transfer(struct aoe_call *call, enum ata_kind kind, enum vol_op op, uint64_t lba,
-				 uint32_t sector_count, uint8_t *data)
+/* Through a request: the store may answer later. */
+__attribute__((noinline)) static enum aoe_verdict transfer_later(struct aoe_call *call, enum ata_kind kind,
+								 enum vol_op op, uint64_t lba, uint32_t sector_count,
+								 uint8_t *data)
 {
-	const uint64_t len_bytes = (uint64_t)sector_count << ATA_SECTOR_SHIFT;
-	enum io_status status;
-	if (vol_try(call->export_->volume, op, lba << ATA_SECTOR_SHIFT, len_bytes, data, &status)) {
-		uint64_t *depth_max = &call->export_->stats[WHERRY_EXPORT_queue_depth_max];
-		*depth_max += *depth_max == 0;
-		return aoe_ata_answer(call, (uint8_t)kind, len_bytes, status);
-	}
 	struct aoe_request *request = aoe_io_begin(call, (uint8_t)kind);
 	if (!request)
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_request);
 	return submit(request, op, lba, sector_count, data);
+}
+
+/* Read or write; kind and op say the same.  A store that answers at once needs no request. */
+static inline enum aoe_verdict transfer(struct aoe_call *call, enum ata_kind kind, enum vol_op op, uint64_t lba,
+					uint32_t sector_count, uint8_t *data)
+{
+	const uint64_t len_bytes = (uint64_t)sector_count << ATA_SECTOR_SHIFT;
+	enum io_status status;
+	if (!vol_try(call->export_->volume, op, lba << ATA_SECTOR_SHIFT, len_bytes, data, &status))
+		return transfer_later(call, kind, op, lba, sector_count, data);
+	uint64_t *depth_max = &call->export_->stats[WHERRY_EXPORT_queue_depth_max];
+	if (*depth_max == 0)
+		*depth_max = 1;
+	return aoe_ata_answer(call, (uint8_t)kind, len_bytes, status);
 }
 
 /* 0 or more than the export takes: aborted, so that no short success is possible. */

@@ -88,23 +88,26 @@ static enum aoe_verdict refuse(struct aoe_lcore *lcore, uint64_t *client, enum w
 	return AOE_DROP;
 }
 
-enum aoe_verdict aoe_wild_input(struct aoe_lcore *lcore, struct pkt *pkt, const struct aoe_header *header,
-				uint32_t eth_bytes, uint16_t vlan)
+enum aoe_verdict aoe_wild_input(struct aoe_lcore *lcore, struct pkt *pkt, uint32_t eth_bytes, uint16_t vlan)
 {
+	struct aoe_header header;
+	const struct wire_status status = aoe_header_parse(pkt->data + eth_bytes, pkt->len_bytes - eth_bytes, &header);
+	assert(status.result == WIRE_OK);
+	(void)status;
 	uint64_t *client = aoe_client(lcore, eth_src(pkt->data), pkt->port_index, vlan);
 	client[WHERRY_CLIENT_frames_in]++;
 	client[WHERRY_CLIENT_bytes_in] += pkt->len_bytes;
 	if (lcore->place_end == 0)
 		return refuse(lcore, client, WHERRY_LCORE_aoe_drop_target);
 
-	pkt->len_bytes = eth_bytes + pdu_needed(pkt->data + eth_bytes, pkt->len_bytes - eth_bytes, header);
+	pkt->len_bytes = eth_bytes + pdu_needed(pkt->data + eth_bytes, pkt->len_bytes - eth_bytes, &header);
 	unsigned same_client = 0;
 	for (uint32_t i = 0; i < lcore->wild_count; i++) {
 		struct aoe_wild *wild = wild_at(lcore, i);
 		if (!is_same_client(wild, pkt, vlan))
 			continue;
 		if (is_same_request(wild, pkt, eth_bytes)) {
-			merge(lcore, wild, header);
+			merge(lcore, wild, &header);
 			return AOE_DROP;
 		}
 		same_client++;
@@ -116,10 +119,10 @@ enum aoe_verdict aoe_wild_input(struct aoe_lcore *lcore, struct pkt *pkt, const 
 		.arrival_ns = lcore->now_ns,
 		.left = lcore->place_end,
 		.vlan = vlan,
-		.shelf = header->shelf,
-		.slot = header->slot,
-		.version = header->version,
-		.command = header->command,
+		.shelf = header.shelf,
+		.slot = header.slot,
+		.version = header.version,
+		.command = header.command,
 		.eth_bytes = (uint8_t)eth_bytes,
 	};
 	return AOE_PENDING;

@@ -68,6 +68,8 @@ struct backend_ops {
 	const char *name;
 	/* Do it now and say how it went.  NULL for backends that may complete later. */
 	enum io_status (*run)(struct backend *backend, struct backend_io *io);
+	/* The range will be asked for shortly.  NULL: nothing is gained by knowing. */
+	void (*prefetch)(struct backend *backend, uint64_t offset_bytes, uint64_t len_bytes);
 	/* Start it; done is called before or after submit returns.  NULL when run is set. */
 	void (*submit)(struct backend *backend, struct backend_io *io);
 	/* The backing store has this size now.  0 or -errno; NULL: cannot change. */

@@ -74,15 +74,17 @@ static unsigned take_from(struct worker *worker, unsigned from)
 	/* The rest waits for the next turn, so that one busy neighbour does not starve the ports. */
 	if (left)
 		atomic_fetch_or_explicit(&worker->priv->handoff_pending, 1ull << from, memory_order_relaxed);
+	struct pkt *requests[HANDOFF_BURST];
+	unsigned request_count = 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (i + 1 < count)
-			__builtin_prefetch(entry_pkt(entries[i + 1])->data);
 		struct pkt *pkt = entry_pkt(entries[i]);
+		__builtin_prefetch(pkt->data);
 		if (entry_is_answer(entries[i]))
 			tx_output_own(worker, pkt);
 		else
-			rx_input_own(worker, pkt);
+			requests[request_count++] = pkt;
 	}
+	aoe_input_burst(worker->aoe, requests, request_count, worker->now_ns);
 	return count;
 }
 

@@ -126,8 +126,6 @@ void tx_drop_all(struct worker *worker);
 
 /* Poll every queue of this worker once.  Returns how many frames came. */
 unsigned rx_poll(struct worker *worker);
-/* A request for an export of this worker, or a wildcard. */
-void rx_input_own(struct worker *worker, struct pkt *pkt);
 /* Once, before the workers run: what each port lets in. */
 void rx_set_filter(unsigned port_index);
 

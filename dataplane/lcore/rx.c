@@ -30,20 +30,6 @@ static void drop(struct worker *worker, struct pkt *pkt, enum wherry_lcore_stat 
 	port_pkt_free(pkt);
 }
 
-void rx_input_own(struct worker *worker, struct pkt *pkt)
-{
-	switch (aoe_input(worker->aoe, pkt, worker->now_ns)) {
-	case AOE_REPLY:
-		tx_output(worker, pkt);
-		break;
-	case AOE_DROP:
-		port_pkt_free(pkt);
-		break;
-	case AOE_PENDING:
-		break;
-	}
-}
-
 /* Every export may be meant: each other worker gets a copy. */
 static void copy_to_others(struct worker *worker, const struct pkt *pkt)
 {
@@ -63,33 +49,32 @@ static void copy_to_others(struct worker *worker, const struct pkt *pkt)
 	}
 }
 
-/* A frame of AoE, for this port. */
-static void route(struct worker *worker, struct pkt *pkt)
+/* A frame of AoE, for this port.  True: this worker serves it. */
+static bool route(struct worker *worker, struct pkt *pkt)
 {
 	uint16_t shelf;
 	uint8_t slot;
 	bool wildcard;
-	if (!aoe_peek(pkt->data, pkt->len_bytes, &shelf, &slot, &wildcard)) {
-		rx_input_own(worker, pkt); /* which counts why not */
-		return;
-	}
+	if (!aoe_peek(pkt->data, pkt->len_bytes, &shelf, &slot, &wildcard))
+		return true; /* aoe_input counts why not */
 	if (wildcard) {
 		copy_to_others(worker, pkt);
-	} else {
-		int owner = route_table_lookup(worker->priv->routes, shelf, slot);
-		if (owner < 0) {
-			drop(worker, pkt, WHERRY_LCORE_aoe_drop_target);
-			return;
-		}
-		if ((unsigned)owner != worker->index) {
-			handoff_request(worker, (unsigned)owner, pkt);
-			return;
-		}
+		return true;
 	}
-	rx_input_own(worker, pkt);
+	int owner = route_table_lookup(worker->priv->routes, shelf, slot);
+	if (owner < 0) {
+		drop(worker, pkt, WHERRY_LCORE_aoe_drop_target);
+		return false;
+	}
+	if ((unsigned)owner != worker->index) {
+		handoff_request(worker, (unsigned)owner, pkt);
+		return false;
+	}
+	return true;
 }
 
-static void input(struct worker *worker, struct pkt *pkt)
+/* True: this worker serves the frame; else it went its way. */
+static bool sort_frame(struct worker *worker, struct pkt *pkt)
 {
 	struct eth_view view;
 	enum wherry_lcore_stat verdict = eth_parse(pkt->data, pkt->len_bytes, &filters[pkt->port_index], &view);
@@ -100,7 +85,8 @@ static void input(struct worker *worker, struct pkt *pkt)
 	else if (!worker->priv->gate_open)
 		drop(worker, pkt, WHERRY_LCORE_drop_gate_closed);
 	else
-		route(worker, pkt);
+		return route(worker, pkt);
+	return false;
 }
 
 static void note_arrival(const struct worker *worker, struct arrival *arrival, struct pkt **pkts, unsigned count)
@@ -123,8 +109,12 @@ unsigned rx_poll(struct worker *worker)
 			for (unsigned i = 0; i < count; i++)
 				priv->tap(worker, priv->tap_ctx, pkts[i]->port_index, false, pkts[i]->data,
 					  pkts[i]->len_bytes);
-		for (unsigned i = 0; i < count; i++)
-			input(worker, pkts[i]);
+		unsigned own = 0;
+		for (unsigned i = 0; i < count; i++) {
+			pkts[own] = pkts[i];
+			own += sort_frame(worker, pkts[i]);
+		}
+		aoe_input_burst(worker->aoe, pkts, own, worker->now_ns);
 		total += count;
 	}
 	return total;

@@ -71,16 +71,16 @@ static enum io_status vol_check(const struct volume *volume, enum vol_op op, uin
 	return IO_OK;
 }
 
-static void vol_count_success(struct volume *volume, enum vol_op op, uint64_t len_bytes)
+static void vol_count_success(struct volume *volume, const struct vol_request *request)
 {
-	switch (op) {
+	switch (request->op) {
 	case VOL_READ:
 		vol_count(volume, WHERRY_VOLUME_read_ops, 1);
-		vol_count(volume, WHERRY_VOLUME_read_bytes, len_bytes);
+		vol_count(volume, WHERRY_VOLUME_read_bytes, request->len_bytes);
 		break;
 	case VOL_WRITE:
 		vol_count(volume, WHERRY_VOLUME_write_ops, 1);
-		vol_count(volume, WHERRY_VOLUME_write_bytes, len_bytes);
+		vol_count(volume, WHERRY_VOLUME_write_bytes, request->len_bytes);
 		break;
 	case VOL_FLUSH:
 		vol_count(volume, WHERRY_VOLUME_flush_ops, 1);
@@ -130,19 +130,15 @@ static void vol_count_failure(struct volume *volume, enum io_status status)
 	}
 }
 
-static void vol_count_end(struct volume *volume, enum vol_op op, uint64_t len_bytes, enum io_status status)
-{
-	if (__builtin_expect(status == IO_OK, 1))
-		vol_count_success(volume, op, len_bytes);
-	else
-		vol_count_failure(volume, status);
-}
-
 /* The request is the caller's again.  Between vol_enter and vol_leave. */
 static void vol_complete(struct volume *volume, struct vol_request *request)
 {
-	vol_count_end(volume, request->op, request->len_bytes, request->io_status);
-	request->done(request, request->io_status);
+	const enum io_status status = request->io_status;
+	if (status == IO_OK)
+		vol_count_success(volume, request);
+	else
+		vol_count_failure(volume, status);
+	request->done(request, status);
 }
 
 /* Requests that are over at once are never under way together: one is the most there was. */
@@ -313,7 +309,15 @@ bool vol_try(struct volume *volume, enum vol_op op, uint64_t offset_bytes, uint6
 		vol_set_depth_once(volume);
 		*status = volume->backend->ops->run(volume->backend, &io);
 	}
-	vol_count_end(volume, op, len_bytes, *status);
+	if (__builtin_expect(*status != IO_OK, 0)) {
+		vol_count_failure(volume, *status);
+	} else if (op == VOL_READ) {
+		vol_count(volume, WHERRY_VOLUME_read_ops, 1);
+		vol_count(volume, WHERRY_VOLUME_read_bytes, len_bytes);
+	} else {
+		vol_count(volume, WHERRY_VOLUME_write_ops, 1);
+		vol_count(volume, WHERRY_VOLUME_write_bytes, len_bytes);
+	}
 	return true;
 }
 

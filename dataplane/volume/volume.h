@@ -139,6 +139,20 @@ void vol_submit(struct volume *volume, struct vol_request *request);
 __attribute__((warn_unused_result)) bool vol_try(struct volume *volume, enum vol_op op, uint64_t offset_bytes,
 						 uint64_t len_bytes, void *data, enum io_status *status);
 
+/* Is it of use to call vol_prefetch? */
+static inline bool vol_can_prefetch(const struct volume *volume)
+{
+	return volume->backend->ops->prefetch;
+}
+
+/* This range, whatever it is, will be read or written shortly: a hint, where vol_can_prefetch. */
+static inline void vol_prefetch(const struct volume *volume, uint64_t offset_bytes, uint64_t len_bytes)
+{
+	struct backend *backend = volume->backend;
+	if (len_bytes <= volume->size_bytes && offset_bytes <= volume->size_bytes - len_bytes)
+		backend->ops->prefetch(backend, offset_bytes, len_bytes);
+}
+
 /* The backing store has grown: serve more of it.  0, -EINVAL when smaller than now or when the shape is bad, or what
  * backend_resize says. */
 int vol_grow(struct volume *volume, uint64_t size_bytes);

@@ -120,20 +120,6 @@ void worker_destroy(struct app_worker *worker)
 		appliance->stats_total[i] += worker->stats[i];
 }
 
-static void input_own(struct app_worker *worker, struct pkt *pkt)
-{
-	switch (aoe_input(worker->aoe, pkt, worker->now_ns)) {
-	case AOE_REPLY:
-		env_output(worker, pkt);
-		break;
-	case AOE_DROP:
-		pkt_heap_free(pkt);
-		break;
-	case AOE_PENDING:
-		break;
-	}
-}
-
 static void drop(struct app_worker *worker, struct pkt *pkt, enum wherry_lcore_stat stat)
 {
 	worker->stats[stat]++;
@@ -176,7 +162,8 @@ static int route(const struct appliance *appliance, uint16_t shelf, uint8_t slot
 	return -1;
 }
 
-static void input(struct app_worker *worker, struct pkt *pkt)
+/* True: this worker serves the frame; else it went its way. */
+static bool sort_frame(struct app_worker *worker, struct pkt *pkt)
 {
 	const struct appliance *appliance = worker->appliance;
 	struct eth_view view;
@@ -184,19 +171,19 @@ static void input(struct app_worker *worker, struct pkt *pkt)
 		eth_parse(pkt->data, pkt->len_bytes, &appliance->ports[pkt->port_index].filter, &view);
 	if (refusal != ETH_ACCEPT) {
 		drop(worker, pkt, refusal);
-		return;
+		return false;
 	}
 	if (view.type != AOE_ETHERTYPE || !worker->gate_open) {
 		drop(worker, pkt,
 		     view.type != AOE_ETHERTYPE ? WHERRY_LCORE_drop_eth_type : WHERRY_LCORE_drop_gate_closed);
-		return;
+		return false;
 	}
 	uint16_t shelf;
 	uint8_t slot;
 	bool wildcard;
 	if (!aoe_peek(pkt->data, pkt->len_bytes, &shelf, &slot, &wildcard)) {
 		drop(worker, pkt, WHERRY_LCORE_aoe_drop_runt);
-		return;
+		return false;
 	}
 	if (wildcard) {
 		copy_to_others(worker, pkt);
@@ -204,14 +191,14 @@ static void input(struct app_worker *worker, struct pkt *pkt)
 		const int owner = route(appliance, shelf, slot);
 		if (owner < 0) {
 			drop(worker, pkt, WHERRY_LCORE_aoe_drop_target);
-			return;
+			return false;
 		}
 		if ((unsigned)owner != worker->index) {
 			hand_over(worker, (unsigned)owner, pkt);
-			return;
+			return false;
 		}
 	}
-	input_own(worker, pkt);
+	return true;
 }
 
 static void receive_from(struct app_worker *worker, struct app_port *port)
@@ -225,8 +212,12 @@ static void receive_from(struct app_worker *worker, struct app_port *port)
 		for (unsigned i = 0; i < count; i++)
 			pkts[i]->arrived_ns = arrived_ns;
 	}
-	for (unsigned i = 0; i < count; i++)
-		input(worker, pkts[i]);
+	unsigned own = 0;
+	for (unsigned i = 0; i < count; i++) {
+		pkts[own] = pkts[i];
+		own += sort_frame(worker, pkts[i]);
+	}
+	aoe_input_burst(worker->aoe, pkts, own, worker->now_ns);
 	if (port->rx.count)
 		worker->turn_wanted = true;
 }
@@ -322,15 +313,16 @@ static void on_turn_work(struct sim *sim, void *ctx, uint64_t instance)
 {
 	struct app_worker *worker = ctx;
 	struct appliance *appliance = worker->appliance;
-	struct pkt *pkt;
 	if (instance != appliance->instance || !appliance->running)
 		return;
 	run_jobs(worker);
 	receive(worker);
-	for (unsigned i = 0; i < HANDOFF_BURST && (pkt = ring_pop(&worker->handoff_in)) != NULL; i++) {
-		worker->stats[WHERRY_LCORE_handoff_in]++;
-		input_own(worker, pkt);
-	}
+	struct pkt *handed[HANDOFF_BURST];
+	unsigned handed_count = 0;
+	while (handed_count < HANDOFF_BURST && (handed[handed_count] = ring_pop(&worker->handoff_in)) != NULL)
+		handed_count++;
+	worker->stats[WHERRY_LCORE_handoff_in] += handed_count;
+	aoe_input_burst(worker->aoe, handed, handed_count, worker->now_ns);
 	poll_storage(worker);
 	const unsigned sent = aoe_poll(worker->aoe, worker->now_ns);
 	free_retired(appliance);

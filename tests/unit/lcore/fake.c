@@ -171,12 +171,18 @@ void port_count_tx_dropped(unsigned index, unsigned queue, unsigned dropped)
 }
 
 /* -------------------------------------------------------------------- AoE */
-enum aoe_verdict aoe_input(struct aoe_lcore *lcore, struct pkt *pkt, uint64_t now_ns)
+void aoe_input_burst(struct aoe_lcore *lcore, struct pkt *const *pkts, unsigned frame_count, uint64_t now_ns)
 {
+	struct worker *worker = (struct worker *)lcore;
 	(void)now_ns;
-	fake_input_count[((struct worker *)lcore)->index]++;
-	fake_last_input = pkt;
-	return fake_verdict;
+	for (unsigned i = 0; i < frame_count; i++) {
+		fake_input_count[worker->index]++;
+		fake_last_input = pkts[i];
+		if (fake_verdict == AOE_REPLY)
+			tx_output(worker, pkts[i]);
+		else if (fake_verdict == AOE_DROP)
+			port_pkt_free(pkts[i]);
+	}
 }
 
 bool aoe_peek(const uint8_t *frame, uint32_t len_bytes, uint16_t *shelf, uint8_t *slot, bool *wildcard)

@@ -26,7 +26,7 @@ extern unsigned fake_tx_room;
 extern struct pkt *fake_sent[FAKE_SENT_MAX];
 extern unsigned fake_sent_count, fake_tx_dropped;
 
-/* What aoe_input says, and to whom it was given. */
+/* What becomes of each frame that aoe_input_burst is given, and to whom it was given. */
 extern enum aoe_verdict fake_verdict;
 extern unsigned fake_input_count[FAKE_WORKER_COUNT_MAX];
 extern struct pkt *fake_last_input;

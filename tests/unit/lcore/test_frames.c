@@ -236,8 +236,7 @@ Test(lcore_tx, an_answer_leaves_by_the_worker_that_owns_a_queue)
 {
 	fake_init(2);
 	fake_workers[1].priv->tx[0].owner = 0;
-	fake_verdict = AOE_REPLY;
-	rx_input_own(&fake_workers[1], numbered(5));
+	tx_output(&fake_workers[1], numbered(5));
 	cr_expect_eq(tx_waiting(&fake_workers[1]), 0u);
 	handoff_flush(&fake_workers[1]);
 	cr_expect_eq(handoff_waiting(&fake_workers[0]), 1u);
