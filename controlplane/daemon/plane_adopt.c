@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Adopting a dataplane that outlived its daemon: the descriptors of its volumes
- * come back from it.  The memory of ram volumes exists nowhere else, and a file
- * cannot be opened a second time while the dataplane holds the lock on it.
+ * Adopting a dataplane that outlived its daemon: the descriptors of its volumes come back
+ * from it.  The memory of ram volumes exists nowhere else, and a file cannot be
+ * opened a second time while the dataplane holds the lock on it.  So whatever
+ * fails but for single volumes ends the connection, and all is asked again over
+ * the next one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,8 @@
 #include "daemon/monitor_link.h"
 #include "daemon/plane_priv.h"
 
+#define FETCH_WINDOW 64
+
 struct fetch {
 	struct plane *plane;
 	uint64_t volume_id;
@@ -21,10 +25,19 @@ struct fetch {
 	int fd;
 };
 
+static void pump(struct plane *plane);
+
 static void one_less(struct plane *plane)
 {
-	if (--plane->fetching == 0)
+	if (--plane->fetching > 0) {
+		pump(plane);
+		return;
+	}
+	/* Without the connection the rest is still there to be fetched, unless the process is gone, too. */
+	if (!plane->fetch_failed || !plane->adopted)
 		plane_stores_fetched(plane);
+	else if (plane->greeted)
+		plane_fetch_stores(plane);
 }
 
 static void on_described(void *ctx, const struct monitor_file_result *result, int unused)
@@ -56,14 +69,26 @@ static void on_descriptor(void *ctx, uint16_t type, const uint8_t *fields, size_
 		close(fd);
 }
 
+static void fail_fetch(struct plane *plane, int error, const char *message)
+{
+	if (!plane->fetch_failed)
+		log_warning("descriptors could not be fetched back from the dataplane: %s", message);
+	plane->fetch_failed = true;
+	if (error != ENOTCONN && plane->link)
+		plane_fail_link(plane, message);
+}
+
 static void on_fetched(void *ctx, int error, const char *message)
 {
 	struct fetch *fetch = ctx;
 	struct plane *plane = fetch->plane;
 	struct backing *backing = backing_get(plane->daemon, fetch->volume_id);
 
-	if (error)
-		log_debug("the dataplane did not give a descriptor back: %s", message);
+	/* A volume that it does not have, or that has no store, is no failure. */
+	if (error && error != ENOENT && error != ENODEV)
+		fail_fetch(plane, error, message);
+	else if (!error && fetch->fd < 0)
+		fail_fetch(plane, EBADMSG, "the dataplane gave no descriptor back");
 	if (fetch->fd >= 0 && fetch->path[0]) {
 		/* Size and alignment of a file are looked at where a device that hangs does no harm. */
 		struct monitor_file request = {.header.op = MONITOR_FILE_GROW};
@@ -86,7 +111,7 @@ static void fetch_one(struct plane *plane, const struct volume_row *row)
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
 	if (!fetch)
-		return;
+		abort(); /* a ram volume would be made anew, empty, and its memory lost with the dataplane */
 	fetch->plane = plane;
 	fetch->volume_id = row->id;
 	fetch->fd = -1;
@@ -97,16 +122,39 @@ static void fetch_one(struct plane *plane, const struct volume_row *row)
 			   -1, on_descriptor, on_fetched, fetch);
 }
 
-void plane_fetch_stores(struct plane *plane)
+/* Ask for more, as far as the window is open. */
+static void pump(struct plane *plane)
 {
 	struct daemon *daemon = plane->daemon;
 	struct volume_row row;
+	struct fail fail;
 
-	plane->fetching++; /* ours, so that nothing is concluded before the loop has ended */
-	for (row.name[0] = '\0'; state_volume_next(daemon->state, row.name, &row, NULL) == 1;) {
+	if (plane->fetch_asked)
+		return;
+	if (!plane->greeted)
+		plane->fetch_failed = true;
+	memcpy(row.name, plane->fetch_name, sizeof row.name);
+	while (plane->fetching <= FETCH_WINDOW && !plane->fetch_failed) {
+		int rc = state_volume_next(daemon->state, row.name, &row, &fail);
+		if (rc < 0)
+			fail_fetch(plane, EIO, fail.text);
+		if (rc != 1)
+			break;
+		memcpy(plane->fetch_name, row.name, sizeof plane->fetch_name);
 		const struct backing *backing = backing_find(daemon, row.id);
 		if (row.backend != WHERRY_BACKEND_NULL && (!backing || backing->fd < 0))
 			fetch_one(plane, &row);
 	}
-	one_less(plane);
+	if (plane->fetching > FETCH_WINDOW)
+		return;
+	plane->fetch_asked = true;
+	one_less(plane); /* the asking itself */
+}
+
+void plane_fetch_stores(struct plane *plane)
+{
+	plane->fetch_name[0] = '\0';
+	plane->fetch_failed = plane->fetch_asked = false;
+	plane->fetching++;
+	pump(plane);
 }

@@ -55,7 +55,10 @@ struct plane {
 	plane_done_fn *resynced; /* who waits for plane_resync */
 	void *resynced_ctx;
 	struct plane_sync sync;
-	unsigned fetching; /* descriptors asked back for */
+	unsigned fetching;                          /* descriptors asked back for, and one for the asking itself */
+	char fetch_name[WHERRY_NAME_BYTES_MAX + 1]; /* the last volume asked for */
+	bool fetch_asked;                           /* for all */
+	bool fetch_failed;                          /* not by a volume, but as a whole */
 	struct wherry_ctl_hello_reply hello;
 	bool hello_came;
 };
@@ -64,9 +67,9 @@ struct plane {
 void plane_fail_link(struct plane *plane, const char *why); /* drop the link from a callback of its own */
 void plane_is_configured(struct plane *plane);              /* SYNC_END was answered */
 void plane_end_resync(struct plane *plane, int error, const char *message);
-/* plane_adopt.c: fetch the descriptors back, then plane_adopted. */
+void plane_stores_fetched(struct plane *plane); /* what an adopted one held is back */
+/* plane_adopt.c: fetch the descriptors back, then plane_stores_fetched. */
 void plane_fetch_stores(struct plane *plane);
-void plane_stores_fetched(struct plane *plane);
 /* plane_sync.c */
 void plane_sync_start(struct plane *plane);
 void plane_sync_reset(struct plane *plane);
