@@ -56,7 +56,7 @@ struct backing *backing_get(struct daemon *daemon, uint64_t volume_id)
 	if (!backing)
 		return NULL;
 	backing->volume_id = volume_id;
-	backing->fd = -1;
+	backing->fd = backing->pin = -1;
 	backing->lcore = -1;
 	backing->align_bytes = backing->memory_align_bytes = 1;
 	memmove(&table->list[at + 1], &table->list[at], (table->count - at) * sizeof(struct backing *));
@@ -65,8 +65,16 @@ struct backing *backing_get(struct daemon *daemon, uint64_t volume_id)
 	return backing;
 }
 
+static void drop_pin(struct backing *backing)
+{
+	if (backing->pin >= 0)
+		close(backing->pin);
+	backing->pin = -1;
+}
+
 static void destroy(struct backing *backing)
 {
+	drop_pin(backing);
 	if (backing->fd >= 0)
 		close(backing->fd);
 	free(backing);
@@ -82,6 +90,8 @@ void backing_drop(struct daemon *daemon, uint64_t volume_id)
 	destroy(table->list[at]);
 	table->count--;
 	memmove(&table->list[at], &table->list[at + 1], (table->count - at) * sizeof(struct backing *));
+	if (at < daemon->wanted_at)
+		daemon->wanted_at--;
 }
 
 void backing_drop_all(struct daemon *daemon)
@@ -101,7 +111,9 @@ void backing_take(struct backing *backing, int fd, const struct monitor_file_res
 {
 	if (backing->fd >= 0 && backing->fd != fd)
 		close(backing->fd);
+	drop_pin(backing);
 	backing->fd = fd;
+	backing->wanted = backing->locked = backing->told = false;
 	backing->direct = result->flags & MONITOR_RESULT_DIRECT;
 	backing->block_device = result->flags & MONITOR_RESULT_BLOCK_DEVICE;
 	backing->align_bytes = result->align_bytes;
@@ -109,6 +121,38 @@ void backing_take(struct backing *backing, int fd, const struct monitor_file_res
 	backing->device = result->device;
 	backing->inode = result->inode;
 	memcpy(backing->detail, result->text, sizeof backing->detail);
+}
+
+/* A device is opened by its path again: it may come back under another number. */
+void backing_let_go(struct backing *backing)
+{
+	char link[40];
+
+	if (backing->fd < 0 || backing->inode == 0)
+		return;
+	if (!backing->block_device) {
+		drop_pin(backing);
+		(void)snprintf(link, sizeof link, "/proc/self/fd/%d", backing->fd);
+		backing->pin = open(link, O_PATH | O_CLOEXEC);
+	}
+	close(backing->fd);
+	backing->fd = -1;
+	backing->wanted = true;
+}
+
+void backing_let_go_all(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->backings.count; i++)
+		backing_let_go(daemon->backings.list[i]);
+}
+
+int backing_request(const struct backing *backing, const struct volume_row *row, struct monitor_file *request)
+{
+	*request = (struct monitor_file){.header.op = MONITOR_FILE_OPEN,
+					 .flags = (row->read_only ? MONITOR_FILE_READ_ONLY : 0) |
+						  (backing->pin >= 0 ? MONITOR_FILE_ANEW : 0)};
+	memcpy(request->path, row->path, sizeof request->path);
+	return backing->pin;
 }
 
 /* MemAvailable, or UINT64_MAX where the kernel does not tell. */

@@ -2,8 +2,13 @@
 /*
  * The stores behind the volumes: open descriptors, and what is known of them.
  *
- * The daemon keeps every descriptor for as long as the volume exists, so a
- * dataplane that died gets them back, and memory of ram volumes survives it.
+ * The daemon keeps a descriptor of every store for as long as the volume exists:
+ * memory of ram volumes survives the dataplane, and so does a file that was
+ * unlinked.  But no two dataplanes get the same open file description of a file or
+ * device.  Requests of one that was killed may still be on their way to the disk,
+ * and would overwrite what the next one acknowledged.  They hold a reference to
+ * their description, and that holds a lock (file_open.h): the store is opened anew
+ * for the next dataplane, and who gets the lock knows that they have ended.
  * Thread: the daemon's.
  */
 #pragma once
@@ -19,11 +24,16 @@ struct daemon;
 
 struct backing {
 	uint64_t volume_id;
-	int fd; /* -1: not open; always so for null volumes */
+	int fd;  /* -1: not open; always so for null volumes */
+	int pin; /* O_PATH: keeps the file of a volume, but no lock on it, until it is opened anew; -1 */
 	bool direct, block_device;
 	bool opening; /* a request for it is with the monitor */
+	bool wanted;  /* to be opened as soon as the monitor has time */
+	bool locked;  /* somebody else has it: to be tried again soon */
+	bool told;    /* and an event has told so */
+	uint64_t locked_since_us;
 	uint32_t align_bytes, memory_align_bytes;
-	uint64_t device, inode;
+	uint64_t device, inode;                 /* of a file or device; 0: none, or memory */
 	char detail[WHERRY_TEXT_BYTES_MAX + 1]; /* fall-back taken, or why it is not open */
 	/* What the dataplane says, as of the last list or put. */
 	bool online;
@@ -60,5 +70,13 @@ int backing_ram_check(struct daemon *daemon, const char *name, uint64_t size_byt
  * when it comes.  Files that could not be opened are tried again now and then.
  */
 void backing_open_all(struct daemon *daemon, void (*settled)(struct daemon *daemon));
+/* The dataplane is gone: give up the descriptors that it had, but for memory. */
+void backing_let_go(struct backing *backing);
+void backing_let_go_all(struct daemon *daemon);
+/* Open anew what was given up, and push it.  settled as above; what somebody else has (file_open.h) counts as answered,
+ * and is tried again and again.  One at a time: what is under way is left out, and only the last settled is called. */
+void backing_open_again(struct daemon *daemon, void (*settled)(struct daemon *daemon));
+/* What opening the store takes.  Returns the descriptor to send along, -1: none. */
+int backing_request(const struct backing *backing, const struct volume_row *row, struct monitor_file *request);
 /* Open the file of one volume; afterwards it is pushed.  Does nothing while one is under way. */
 void backing_open_file(struct daemon *daemon, const struct volume_row *row);

@@ -134,6 +134,8 @@ static void tear_down(struct daemon *daemon)
 	(void)sd_event_source_disable_unref(daemon->notify_source);
 	(void)sd_event_source_disable_unref(daemon->retry_source);
 	(void)sd_event_source_disable_unref(daemon->settle_source);
+	(void)sd_event_source_disable_unref(daemon->again_source);
+	(void)sd_event_source_disable_unref(daemon->locked_source);
 	state_close(daemon->state);
 	(void)sd_event_unref(daemon->event);
 }

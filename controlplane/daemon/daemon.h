@@ -34,6 +34,14 @@ struct daemon {
 	unsigned opening_count; /* answers that backing_open_all waits for */
 	void (*opening_settled)(struct daemon *daemon);
 	sd_event_source *settle_source, *retry_source;
+	void (*opened_again)(struct daemon *daemon); /* who waits for backing_open_again */
+	unsigned opening_again;                      /* requests under way for it, and for what was locked */
+	size_t wanted_at;                            /* place in backings: none before it is wanted */
+	size_t locked_at;                            /* whose turn it is */
+	unsigned locked_count;                       /* as of the last turn */
+	uint64_t locked_delay_us;                    /* until the next; 0: none was locked */
+	bool locked_armed;
+	sd_event_source *again_source, *locked_source;
 	/* plane_requests.c: how many events the dataplane, and AoE clients through it, may cause */
 	struct limiter plane_events, change_events;
 	/* events.c */

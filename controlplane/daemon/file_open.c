@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/text.h"
+#include "daemon/file_holder.h"
 #include "daemon/file_priv.h"
 
 /* Open a resolved path: a symbolic link anywhere in it means that somebody changed it meanwhile. */
@@ -34,8 +35,6 @@ static int refuse_open(const char *path, int error, struct fail *fail)
 {
 	if (error == ENOENT)
 		return fail_set(fail, FAIL_FAILED, "%s: does not exist; create it, or ask for create_file", path);
-	if (error == EBUSY)
-		return fail_set(fail, FAIL_CONFLICT, "%s: in use by the system (mounted?); unmount it first", path);
 	if (error == ELOOP)
 		return fail_set(fail, FAIL_FAILED, "%s: was replaced by a symbolic link while it was opened", path);
 	return fail_set(fail, FAIL_FAILED, "%s: cannot be opened: %s", path, strerror(error));
@@ -59,27 +58,65 @@ int file_resolve(const struct file_policy *policy, const char *path, char resolv
 	return file_policy_check(policy, resolved, S_ISBLK(st->st_mode), fail);
 }
 
-/* A device is claimed with O_EXCL, which mounted ones refuse; a file is locked. */
-static int lock_descriptor(int fd, const char *path, struct fail *fail)
+/* Says who has it, where that can be known; BRIEF: where it costs nothing. */
+static int refuse_locked(const struct monitor_file *request, const struct stat *st, struct monitor_file_result *result,
+			 struct fail *fail)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return fail_set(fail, FAIL_CONFLICT,
-				"%s: locked by another program, perhaps another volume or another wherryd; end that"
-				" use first",
-				path);
-	return fail_set(fail, FAIL_FAILED, "%s: cannot be locked: %s", path, strerror(errno));
+	char holder[FILE_HOLDER_BYTES];
+
+	result->flags = MONITOR_RESULT_LOCKED;
+	if (request->flags & MONITOR_FILE_BRIEF)
+		return fail_set(fail, FAIL_CONFLICT, "%s: locked", request->path);
+	if (file_holder(st, holder))
+		return fail_set(fail, FAIL_CONFLICT, "%s: in use by %s; end that use first", request->path, holder);
+	return fail_set(
+		fail, FAIL_CONFLICT,
+		"%s: in use, but by no process to be seen: %sI/O of one that was killed is still on its way, and"
+		" could overwrite what came later",
+		request->path, S_ISBLK(st->st_mode) ? "the system has a part of it, or " : "");
 }
 
-/* With O_DIRECT if the file system takes it, else without. */
-static int open_direct(const char *path, int flags, struct fail *fail)
+/* Against everybody who heeds flock (another wherryd), and everybody who heeds fcntl (QEMU).  A file system that has
+ * none of the latter has the former.  0, or -errno. */
+static int lock_descriptor(int fd, bool read_only)
 {
-	int fd = open_resolved(path, flags | O_DIRECT);
+	struct flock whole = {.l_type = read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
 
-	if (fd < 0 && errno == EINVAL)
-		fd = open_resolved(path, flags);
-	return fd < 0 ? refuse_open(path, errno, fail) : fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return -errno;
+	if (fcntl(fd, F_OFD_SETLK, &whole) != 0 && (errno == EAGAIN || errno == EACCES))
+		return -EWOULDBLOCK;
+	return 0;
+}
+
+/* The file that pin stands for.  The link leads nowhere else, whatever its text says, but the text is checked: what
+ * the unprivileged half may have opened are the files of volumes, and nothing else. */
+static int open_pinned(const char *link, int flags)
+{
+	return open(link, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
+/* With O_DIRECT if the file system takes it, else without.  -1 with errno. */
+static int open_direct(const char *path, int flags, int (*opener)(const char *path, int flags))
+{
+	int fd = opener(path, flags | O_DIRECT);
+
+	return fd < 0 && errno == EINVAL ? opener(path, flags) : fd;
+}
+
+static int resolve_pin(const struct file_policy *policy, const struct monitor_file *request, int pin,
+		       char link[PATH_MAX], struct stat *st, struct fail *fail)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(link, PATH_MAX, "/proc/self/fd/%d", pin);
+	ssize_t len = pin < 0 ? -1 : readlink(link, path, sizeof path - 1);
+	if (len < 0 || fstat(pin, st) != 0)
+		return fail_set(fail, FAIL_FAILED, "%s: the descriptor to open it by is none", request->path);
+	path[len] = '\0';
+	if (!S_ISREG(st->st_mode))
+		return fail_set(fail, FAIL_FAILED, "%s: not a regular file", request->path);
+	return file_policy_check(policy, path, false, fail);
 }
 
 static void say_fallback(struct monitor_file_result *result)
@@ -89,35 +126,51 @@ static void say_fallback(struct monitor_file_result *result)
 			       "through the page cache: its file system does not support direct I/O");
 }
 
-int file_open(const struct file_policy *policy, const struct monitor_file *request, struct monitor_file_result *result,
-	      struct fail *fail)
+/* What a fresh descriptor must pass.  0 or -1. */
+static int settle_open(int fd, const struct monitor_file *request, const struct stat *before,
+		       struct monitor_file_result *result, struct fail *fail)
+{
+	struct stat after;
+
+	if (fstat(fd, &after) != 0 || S_ISBLK(before->st_mode) != S_ISBLK(after.st_mode))
+		return fail_set(fail, FAIL_FAILED, "%s: was replaced while it was opened", request->path);
+	if (check_kind(request->path, &after, fail) != 0)
+		return -1;
+	int rc = lock_descriptor(fd, request->flags & MONITOR_FILE_READ_ONLY);
+	if (rc == -EWOULDBLOCK)
+		return refuse_locked(request, &after, result, fail);
+	if (rc != 0)
+		return fail_set(fail, FAIL_FAILED, "%s: cannot be locked: %s", request->path, strerror(-rc));
+	rc = file_describe(fd, result);
+	if (rc != 0)
+		return fail_set(fail, FAIL_FAILED, "%s: cannot be read: %s", request->path, strerror(-rc));
+	say_fallback(result);
+	return 0;
+}
+
+int file_open(const struct file_policy *policy, const struct monitor_file *request, int pin,
+	      struct monitor_file_result *result, struct fail *fail)
 {
 	char resolved[PATH_MAX];
-	struct stat before, after;
+	struct stat before;
+	bool anew = request->flags & MONITOR_FILE_ANEW;
 
 	if ((request->flags & MONITOR_FILE_CREATE) && file_create(policy, request, fail) != 0)
 		return -1;
-	if (file_resolve(policy, request->path, resolved, &before, fail) != 0)
+	if (anew ? resolve_pin(policy, request, pin, resolved, &before, fail) != 0
+		 : file_resolve(policy, request->path, resolved, &before, fail) != 0)
 		return -1;
 	int flags = request->flags & MONITOR_FILE_READ_ONLY ? O_RDONLY : O_RDWR;
 	if (S_ISBLK(before.st_mode))
-		flags |= O_EXCL;
-	int fd = open_direct(resolved, flags, fail);
+		flags |= O_EXCL; /* mounted ones refuse it */
+	int fd = open_direct(resolved, flags, anew ? open_pinned : open_resolved);
 	if (fd < 0)
-		return -1;
-	if (fstat(fd, &after) != 0 || check_kind(request->path, &after, fail) != 0 ||
-	    S_ISBLK(before.st_mode) != S_ISBLK(after.st_mode) || lock_descriptor(fd, request->path, fail) != 0) {
-		if (fail->kind == FAIL_NONE)
-			(void)fail_set(fail, FAIL_FAILED, "%s: was replaced while it was opened", request->path);
+		return errno == EBUSY ? refuse_locked(request, &before, result, fail)
+				      : refuse_open(request->path, errno, fail);
+	if (settle_open(fd, request, &before, result, fail) != 0) {
 		close(fd);
 		return -1;
 	}
-	int rc = file_describe(fd, result);
-	if (rc != 0) {
-		close(fd);
-		return fail_set(fail, FAIL_FAILED, "%s: cannot be read: %s", request->path, strerror(-rc));
-	}
-	say_fallback(result);
 	return fd;
 }
 

@@ -27,14 +27,21 @@ int file_policy_add(struct file_policy *policy, const char *prefix);
 int file_policy_check(const struct file_policy *policy, const char *resolved, bool block_device, struct fail *fail);
 
 /*
- * Open (with FILE_CREATE: make, then open) the file of a request.  The descriptor
- * is locked against every other opener that locks, direct where possible, and
- * has passed a read at the alignment reported.  Returns it with *result filled
- * in, or -1 with the reason in fail.  A file made by a request that fails is
- * removed again.
+ * Open (with FILE_CREATE: make, then open) the file of a request; with FILE_ANEW
+ * the one that pin (O_PATH, borrowed; else unused) stands for, which may have been
+ * moved or unlinked meanwhile.  The descriptor is locked against every other
+ * opener that locks, direct where possible, and has passed a read at the
+ * alignment reported.  Returns it with *result filled in, or -1 with the reason
+ * in fail; MONITOR_RESULT_LOCKED in result->flags when somebody else has it.  A
+ * file made by a request that fails is removed again.
+ *
+ * The locks (flock, and F_OFD_SETLK over all of it, which QEMU heeds) and the
+ * claim on a device (O_EXCL) belong to the open file description.  Every request
+ * in the kernel holds a reference to that, also after the process was killed: who
+ * gets the lock knows that no write of an earlier holder is still on its way.
  */
-int file_open(const struct file_policy *policy, const struct monitor_file *request, struct monitor_file_result *result,
-	      struct fail *fail);
+int file_open(const struct file_policy *policy, const struct monitor_file *request, int pin,
+	      struct monitor_file_result *result, struct fail *fail);
 /* Make a regular file at least size_bytes long, sparse where it is sparse already; a device must have the size.
  * fd is writable, or its size suffices.  0 or -1. */
 int file_grow(int fd, const char *path, uint64_t size_bytes, struct monitor_file_result *result, struct fail *fail);

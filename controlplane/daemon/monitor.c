@@ -61,7 +61,7 @@ static void work(struct monitor *monitor, const struct monitor_file *request, in
 
 	switch (request->header.op) {
 	case MONITOR_FILE_OPEN:
-		fd = file_open(&monitor->options->policy, request, result, &fail);
+		fd = file_open(&monitor->options->policy, request, passed_fd, result, &fail);
 		break;
 	case MONITOR_FILE_GROW:
 		if (passed_fd < 0)

@@ -28,8 +28,8 @@ struct monitor_callbacks {
 struct monitor_link *monitor_link_create(sd_event *event, int channel, const struct monitor_callbacks *callbacks);
 void monitor_link_destroy(struct monitor_link *link);
 
-/* Ask for a file operation (request->header.op set); done is called exactly once, later.  fd: with FILE_GROW, borrowed.
- */
+/* Ask for a file operation (request->header.op set); done is called exactly once, later.  fd: with FILE_GROW
+ * and FILE_ANEW, borrowed. */
 void monitor_link_file(struct monitor_link *link, const struct monitor_file *request, int fd, monitor_file_fn *done,
 		       void *ctx);
 /* Answered by callbacks.spawned. */

@@ -66,8 +66,8 @@ bool monitor_message_check(const union monitor_message *message, size_t len)
 	case MONITOR_FILE_ERASE:
 		return ENDS(message->file.path) && message->file.path[0] == '/' &&
 		       message->file.size_bytes <= WHERRY_VOLUME_BYTES_MAX &&
-		       (message->file.flags & ~(MONITOR_FILE_READ_ONLY | MONITOR_FILE_CREATE | MONITOR_FILE_SPARSE)) ==
-			       0;
+		       (message->file.flags & ~(MONITOR_FILE_READ_ONLY | MONITOR_FILE_CREATE | MONITOR_FILE_SPARSE |
+						MONITOR_FILE_ANEW | MONITOR_FILE_BRIEF)) == 0;
 	case MONITOR_SPAWN:
 		return check_spawn(&message->spawn);
 	case MONITOR_KILL:

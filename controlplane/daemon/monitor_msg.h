@@ -18,7 +18,7 @@
 
 enum monitor_op {
 	/* daemon -> monitor */
-	MONITOR_FILE_OPEN = 1, /* struct monitor_file */
+	MONITOR_FILE_OPEN = 1, /* struct monitor_file, + descriptor with FILE_ANEW */
 	MONITOR_FILE_GROW,     /* struct monitor_file + the open descriptor */
 	MONITOR_FILE_ERASE,    /* struct monitor_file */
 	MONITOR_SPAWN,         /* struct monitor_spawn */
@@ -40,6 +40,8 @@ struct monitor_header {
 #define MONITOR_FILE_READ_ONLY 0x1u
 #define MONITOR_FILE_CREATE 0x2u /* it must not exist */
 #define MONITOR_FILE_SPARSE 0x4u /* with CREATE: allocate nothing */
+#define MONITOR_FILE_ANEW 0x8u   /* with OPEN: the file of the descriptor beside it (O_PATH), wherever it is now */
+#define MONITOR_FILE_BRIEF 0x10u /* with OPEN: if it is locked, do not look who has it */
 
 struct monitor_file {
 	struct monitor_header header;
@@ -51,6 +53,7 @@ struct monitor_file {
 
 #define MONITOR_RESULT_DIRECT 0x1u
 #define MONITOR_RESULT_BLOCK_DEVICE 0x2u
+#define MONITOR_RESULT_LOCKED 0x4u /* refused, because somebody else has it: may be tried again */
 
 struct monitor_file_result {
 	struct monitor_header header;

@@ -99,12 +99,11 @@ static void on_reopened(void *ctx, const struct monitor_file_result *result, int
 
 static void open_store(struct change_op *op, struct backing *backing)
 {
-	struct monitor_file request = {.header.op = MONITOR_FILE_OPEN,
-				       .flags = op->row.read_only ? MONITOR_FILE_READ_ONLY : 0};
+	struct monitor_file request;
+	int pin = backing_request(backing, &op->row, &request);
 
 	backing->opening = true;
-	memcpy(request.path, op->row.path, sizeof request.path);
-	monitor_link_file(op->call->daemon->monitor, &request, -1, on_reopened, op);
+	monitor_link_file(op->call->daemon->monitor, &request, pin, on_reopened, op);
 }
 
 static void on_released(void *ctx, int error, const char *message)

@@ -380,7 +380,7 @@ void plane_stores_settled(struct plane *plane)
 	plane->stores_settled = true;
 	if (first)
 		daemon_started(plane->daemon);
-	if (!plane->link || !plane->greeted || plane->stopping)
+	if (!plane->link || !plane->greeted || plane->stopping || plane->opening_again)
 		return;
 	if (plane->different) {
 		log_info("the dataplane was started with other settings: starting it anew");
@@ -526,6 +526,7 @@ void plane_on_exited(void *ctx, const struct monitor_exited *exited)
 	} else {
 		died(plane, exited);
 	}
+	plane_renew_stores(plane);
 	/* It took descriptors along that were to be fetched: what is left of them is opened. */
 	if (!plane->stores_settled && !plane->stop_for_good && plane->fetching == 0 &&
 	    plane->daemon->opening_count == 0)

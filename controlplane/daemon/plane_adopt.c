@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Adopting a dataplane that outlived its daemon: the descriptors of its volumes come back
+ * The stores of a dataplane that is not ours from its beginning, or not any more.
+ *
+ * Adopting one that outlived its daemon: the descriptors of its volumes come back
  * from it.  The memory of ram volumes exists nowhere else, and a file cannot be
  * opened a second time while the dataplane holds the lock on it.  So whatever
  * fails but for single volumes ends the connection, and all is asked again over
  * the next one.
+ *
+ * One that ended: its files are opened anew, see backing.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +25,7 @@
 struct fetch {
 	struct plane *plane;
 	uint64_t volume_id;
+	uint64_t exit_count;                  /* of the plane: which dataplane it came from */
 	char path[WHERRY_PATH_BYTES_MAX + 1]; /* "": ram */
 	int fd;
 };
@@ -47,10 +52,14 @@ static void on_described(void *ctx, const struct monitor_file_result *result, in
 	struct backing *backing = backing_get(plane->daemon, fetch->volume_id);
 
 	(void)unused;
-	if (backing && result->kind == FAIL_NONE)
+	if (backing && result->kind == FAIL_NONE) {
 		backing_take(backing, fetch->fd, result);
-	else
+		/* Not for the next dataplane. */
+		if (fetch->exit_count != plane->exit_count)
+			backing_let_go(backing);
+	} else {
 		close(fetch->fd);
+	}
 	free(fetch);
 	one_less(plane);
 }
@@ -114,6 +123,7 @@ static void fetch_one(struct plane *plane, const struct volume_row *row)
 		abort(); /* a ram volume would be made anew, empty, and its memory lost with the dataplane */
 	fetch->plane = plane;
 	fetch->volume_id = row->id;
+	fetch->exit_count = plane->exit_count;
 	fetch->fd = -1;
 	memcpy(fetch->path, row->path, sizeof fetch->path);
 	plane->fetching++;
@@ -157,4 +167,25 @@ void plane_fetch_stores(struct plane *plane)
 	plane->fetch_failed = plane->fetch_asked = false;
 	plane->fetching++;
 	pump(plane);
+}
+
+/* ------------------------------------------------------- after its end */
+
+static void opened_again(struct daemon *daemon)
+{
+	daemon->plane->opening_again = false;
+	if (daemon->plane->stores_settled)
+		plane_stores_settled(daemon->plane);
+}
+
+void plane_renew_stores(struct plane *plane)
+{
+	plane->exit_count++;
+	plane->fetch_failed = true;
+	backing_let_go_all(plane->daemon);
+	/* Before that they are opened with all the others. */
+	if (!plane->stores_asked || plane->stop_for_good)
+		return;
+	plane->opening_again = true;
+	backing_open_again(plane->daemon, opened_again);
 }

@@ -34,6 +34,7 @@ struct plane {
 	bool different;      /* it was started with other settings */
 	bool stores_asked;   /* opening the stores has begun */
 	bool stores_settled; /* the stores have been opened, or given up for now */
+	bool opening_again;  /* after the end of a dataplane: it had them */
 	bool stopping;       /* asked to end: its end is no failure */
 	bool stop_for_good;  /* and is not to be started again */
 	void (*stopped)(struct daemon *daemon);
@@ -59,6 +60,7 @@ struct plane {
 	char fetch_name[WHERRY_NAME_BYTES_MAX + 1]; /* the last volume asked for */
 	bool fetch_asked;                           /* for all */
 	bool fetch_failed;                          /* not by a volume, but as a whole */
+	uint64_t exit_count;                        /* of dataplanes */
 	struct wherry_ctl_hello_reply hello;
 	bool hello_came;
 };
@@ -70,6 +72,8 @@ void plane_end_resync(struct plane *plane, int error, const char *message);
 void plane_stores_fetched(struct plane *plane); /* what an adopted one held is back */
 /* plane_adopt.c: fetch the descriptors back, then plane_stores_fetched. */
 void plane_fetch_stores(struct plane *plane);
+/* plane_adopt.c: it ended: the stores that it had are opened anew for the next one. */
+void plane_renew_stores(struct plane *plane);
 /* plane_sync.c */
 void plane_sync_start(struct plane *plane);
 void plane_sync_reset(struct plane *plane);

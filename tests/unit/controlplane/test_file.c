@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/file_open.h"
@@ -44,7 +45,7 @@ static int open_file(const char *path, uint32_t flags, uint64_t size_bytes, stru
 
 	memset(result, 0, sizeof *result);
 	*fail = (struct fail){.kind = FAIL_NONE};
-	return file_open(&policy, &request, result, fail);
+	return file_open(&policy, &request, -1, result, fail);
 }
 
 static const char *made_file(const char *name)
@@ -116,6 +117,142 @@ Test(cp_file, an_opened_file_is_described_locked_and_close_on_exec)
 	cr_assert_geq(fd, 0, "%s", fail.text);
 	cr_expect_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	close(fd);
+}
+
+/* In a process of its own: hold a lock until the returned pipe end is closed. */
+static pid_t hold(const char *path, const struct flock *range, int *release)
+{
+	int ready[2], end[2];
+	char byte;
+
+	cr_assert_eq(pipe(ready), 0);
+	cr_assert_eq(pipe(end), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+		close(end[1]);
+		int rc = range ? fcntl(fd, F_OFD_SETLK, range) : flock(fd, LOCK_EX | LOCK_NB);
+		_exit(rc == 0 && write(ready[1], "", 1) == 1 && read(end[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	cr_assert_gt(pid, 0);
+	close(ready[1]);
+	close(end[0]);
+	cr_assert_eq(read(ready[0], &byte, 1), 1, "no lock for the other process");
+	close(ready[0]);
+	*release = end[1];
+	return pid;
+}
+
+Test(cp_file, whoever_locks_it_keeps_others_out_and_is_named)
+{
+	/* Bytes that QEMU locks, for reading, of an image that it writes to; and what a plain fcntl program may do. */
+	struct flock qemu = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 201, .l_len = 1};
+	struct flock first = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+	const struct flock *const ways[] = {NULL, &qemu, &first};
+	const char *path = made_file("disk");
+
+	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+		struct monitor_file_result result;
+		struct fail fail;
+		int release, status;
+		char name[32];
+		pid_t pid = hold(path, ways[i], &release);
+		(void)snprintf(name, sizeof name, "process %d (", (int)pid);
+		cr_expect_eq(open_file(path, 0, 0, &result, &fail), -1, "way %zu: opened", i);
+		cr_expect_eq(fail.kind, FAIL_CONFLICT);
+		cr_expect_eq(result.flags, MONITOR_RESULT_LOCKED);
+		cr_expect(strstr(fail.text, path) && strstr(fail.text, name), "way %zu: %s", i, fail.text);
+		cr_expect_eq(open_file(path, MONITOR_FILE_BRIEF, 0, &result, &fail), -1);
+		cr_expect(strstr(fail.text, path) && !strstr(fail.text, name), "way %zu: %s", i, fail.text);
+		close(release);
+		cr_expect(waitpid(pid, &status, 0) == pid && status == 0);
+		int fd = open_file(path, 0, 0, &result, &fail);
+		cr_expect_geq(fd, 0, "way %zu: free again: %s", i, fail.text);
+		cr_expect_eq(fcntl(fd, F_OFD_GETLK, &first), 0,
+			     "the lock is the description's: it does not see its own");
+		cr_expect_eq(first.l_type, F_UNLCK);
+		first.l_type = F_WRLCK;
+		close(fd);
+	}
+}
+
+Test(cp_file, a_lock_lives_as_long_as_any_reference_to_the_description)
+{
+	const char *path = made_file("disk");
+	struct monitor_file_result result;
+	struct fail fail;
+
+	int fd = open_file(path, 0, 0, &result, &fail);
+	cr_assert_geq(fd, 0, "%s", fail.text);
+	int other = dup(fd);
+	close(fd);
+	cr_expect_eq(open_file(path, 0, 0, &result, &fail), -1);
+	cr_expect_not_null(strstr(fail.text, "still on its way"), "nobody else has it: %s", fail.text);
+	close(other);
+	fd = open_file(path, 0, 0, &result, &fail);
+	cr_expect_geq(fd, 0, "%s", fail.text);
+	close(fd);
+}
+
+static int open_anew(const char *path, int pin, uint32_t flags, struct monitor_file_result *result, struct fail *fail)
+{
+	const struct file_policy policy = policy_of(folder());
+	const struct monitor_file request = request_of(path, flags | MONITOR_FILE_ANEW, 0);
+
+	memset(result, 0, sizeof *result);
+	*fail = (struct fail){.kind = FAIL_NONE};
+	return file_open(&policy, &request, pin, result, fail);
+}
+
+Test(cp_file, a_file_is_opened_anew_by_its_pin_wherever_it_is_now)
+{
+	const char *path = made_file("disk");
+	struct monitor_file_result first, again;
+	struct fail fail;
+	char link[40];
+
+	int fd = open_file(path, 0, 0, &first, &fail);
+	cr_assert_geq(fd, 0, "%s", fail.text);
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	int pin = open(link, O_PATH | O_CLOEXEC);
+	cr_assert_geq(pin, 0);
+	cr_expect_eq(open_anew(path, pin, 0, &again, &fail), -1, "while the first description lives");
+	cr_expect_eq(again.flags, MONITOR_RESULT_LOCKED);
+	close(fd);
+	fd = open_anew(path, pin, 0, &again, &fail);
+	cr_assert_geq(fd, 0, "a pin holds no lock: %s", fail.text);
+	cr_expect(again.inode == first.inode && again.size_bytes == SIZE && again.align_bytes == first.align_bytes);
+	cr_expect_eq(fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDWR);
+	cr_expect(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	/* Another file takes its name: the volume's is the one that had it. */
+	cr_assert_eq(unlink(path), 0);
+	made_file("disk");
+	fd = open_anew(path, pin, MONITOR_FILE_READ_ONLY, &again, &fail);
+	cr_assert_geq(fd, 0, "%s", fail.text);
+	cr_expect_eq(again.inode, first.inode);
+	cr_expect_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	close(fd);
+	close(pin);
+}
+
+Test(cp_file, a_pin_opens_nothing_that_a_path_would_not)
+{
+	struct monitor_file_result result;
+	struct fail fail;
+
+	int outside = open("/etc/passwd", O_PATH | O_CLOEXEC), device = open("/dev/null", O_PATH | O_CLOEXEC),
+	    dir = open(folder(), O_PATH | O_CLOEXEC);
+	cr_expect_eq(open_anew("/etc/passwd", outside, MONITOR_FILE_READ_ONLY, &result, &fail), -1);
+	cr_expect_not_null(strstr(fail.text, "--allow-path"), "%s", fail.text);
+	cr_expect_eq(open_anew(made_file("disk"), outside, MONITOR_FILE_READ_ONLY, &result, &fail), -1,
+		     "the path of the request says nothing");
+	cr_expect_eq(open_anew("/dev/null", device, 0, &result, &fail), -1);
+	cr_expect_eq(open_anew(folder(), dir, 0, &result, &fail), -1);
+	cr_expect_eq(open_anew(folder_path("disk"), -1, 0, &result, &fail), -1, "without a pin");
+	close(outside);
+	close(device);
+	close(dir);
 }
 
 Test(cp_file, links_are_followed_before_the_prefix_is_checked)

@@ -71,7 +71,7 @@ Test(cp_messages, fields_out_of_range_and_texts_without_an_end_are_refused)
 	REFUSED(MONITOR_FILE_OPEN, "a relative path", m.file.path[0] = 'x');
 	REFUSED(MONITOR_FILE_OPEN, "no path", m.file.path[0] = '\0');
 	REFUSED(MONITOR_FILE_OPEN, "a path without an end", memset(m.file.path, '/', sizeof m.file.path));
-	REFUSED(MONITOR_FILE_OPEN, "an unknown flag", m.file.flags = 8);
+	REFUSED(MONITOR_FILE_OPEN, "an unknown flag", m.file.flags = 0x20);
 	REFUSED(MONITOR_FILE_GROW, "too large", m.file.size_bytes = WHERRY_VOLUME_BYTES_MAX + 1);
 	REFUSED(MONITOR_KILL, "another signal", m.kill.signal = SIGSTOP);
 	REFUSED(MONITOR_KILL, "no signal", m.kill.signal = 0);
