@@ -71,6 +71,8 @@ static void store(struct control *control, unsigned export_, enum state_kind kin
 	control->committed_count++;
 }
 
+static void push_state(struct control *control, unsigned index);
+
 static void on_commit(struct sim *sim, void *ctx, uint64_t arg)
 {
 	struct persist_ticket *ticket = ctx;
@@ -79,7 +81,13 @@ static void on_commit(struct sim *sim, void *ctx, uint64_t arg)
 	/* The request was in this process' memory only. */
 	if (ticket->epoch != control->epoch)
 		return;
+	/* What a dataplane asked for is done before the next one is configured, or not at all: else that one would not
+	 * have the last state, and nobody would tell it. */
+	if (ticket->instance != ticket->world->appliance.instance)
+		return;
 	if (ticket->base_generation != control->held[ticket->export_].generation) {
+		if (is_current(ticket))
+			push_state(control, ticket->export_); /* then it may compute the change anew */
 		ticket->status = -EAGAIN;
 		control->refused_count++;
 	} else {
@@ -238,6 +246,12 @@ static void job_state(struct appliance *appliance, unsigned worker, void *ctx)
 	push_in_force(push);
 }
 
+static void push_state(struct control *control, unsigned index)
+{
+	struct appliance *appliance = &control->world->appliance;
+	appliance_post(appliance, appliance_export_home(appliance, index), job_state, push_make(control, index));
+}
+
 static void job_gate(struct appliance *appliance, unsigned worker, void *ctx)
 {
 	(void)ctx;
@@ -261,7 +275,7 @@ void control_sync(struct control *control)
 	if (!control->up || !appliance->running)
 		return;
 	for (unsigned i = 0; i < control->world->scenario.export_count; i++)
-		appliance_post(appliance, appliance_export_home(appliance, i), job_state, push_make(control, i));
+		push_state(control, i);
 	/* The gate opens when every export is there: jobs of a worker run in order, a stalled worker's later. */
 	sim_in(control->sim, control->world->scenario.stall_ns_max + MS, on_gate, control, appliance->instance);
 }
@@ -287,7 +301,6 @@ void control_operate(struct control *control, unsigned index, enum state_kind ki
 		return;
 	control->operated[index] = state_issue(&control->world->states[index], kind, value);
 	store(control, index, kind, value);
-	struct push *push = push_make(control, index);
 	sim_trace(control->sim, "control: operator changes kind %d of export %u", (int)kind, index);
-	appliance_post(appliance, appliance_export_home(appliance, index), job_state, push);
+	push_state(control, index);
 }
