@@ -99,6 +99,17 @@ void vol_bounce_kick(struct vol_bounce_pool *pool, struct volume *volume)
 	pool->kicked = volume;
 }
 
+void vol_bounce_unkick(struct vol_bounce_pool *pool, struct volume *volume)
+{
+	if (!volume->kicked)
+		return;
+	struct volume **at = &pool->kicked;
+	while (*at != volume)
+		at = &(*at)->kicked_next;
+	*at = volume->kicked_next;
+	volume->kicked = false;
+}
+
 struct volume *vol_bounce_kicked(struct vol_bounce_pool *pool)
 {
 	struct volume *volume = pool->kicked;

@@ -214,8 +214,13 @@ static void vol_leave(struct volume *volume)
 	volume->busy = false;
 	if (volume->drained) {
 		volume->drained = false;
-		if (volume->under_way_count == 0 && volume->on_drained)
-			volume->on_drained(volume); /* the volume may be gone after this */
+		if (volume->under_way_count == 0 && volume->on_drained) {
+			/* The volume may be gone after this.  It may have been kicked, and then been run by somebody
+			 * else. */
+			if (pool)
+				vol_bounce_unkick(pool, volume);
+			volume->on_drained(volume);
+		}
 	}
 	if (pool)
 		vol_run_kicked(pool);

@@ -46,8 +46,10 @@ bool vol_bounce_wait(struct vol_bounce_pool *pool, struct vol_request *request);
 /* bounce.c: give a buffer back.  Returns the request that has it now (in bounce), NULL: nobody waited. */
 struct vol_request *vol_bounce_put(struct vol_bounce_pool *pool, void *buffer);
 uint32_t vol_bounce_bytes(const struct vol_bounce_pool *pool);
-/* bounce.c: remember a volume that has something to start; take one; may the caller be the one who runs them? */
+/* bounce.c: remember a volume that has something to start; forget it; take one; may the caller be the one who runs
+ * them? */
 void vol_bounce_kick(struct vol_bounce_pool *pool, struct volume *volume);
+void vol_bounce_unkick(struct vol_bounce_pool *pool, struct volume *volume);
 struct volume *vol_bounce_kicked(struct vol_bounce_pool *pool);
 bool vol_bounce_run_begin(struct vol_bounce_pool *pool);
 void vol_bounce_run_end(struct vol_bounce_pool *pool);

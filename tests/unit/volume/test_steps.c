@@ -177,6 +177,55 @@ Test(vol_steps, volumes_that_share_a_pool_wake_each_other, .init = setup, .fini 
 	held_destroy(other_held);
 }
 
+/* ---- a volume that goes away while it is kicked */
+
+static struct volume leaving, staying;
+static struct held *slow;
+static struct op into_leaving;
+
+static void on_leaving_drained(struct volume *gone)
+{
+	memset(gone, 0xa5, sizeof *gone);
+}
+
+/* Frees the second buffer from inside: now two volumes are kicked. */
+static void on_first_done(struct vol_request *request, enum io_status status)
+{
+	on_done(request, status);
+	held_release(held, 0, IO_OK);
+}
+
+static void on_staying_done(struct vol_request *request, enum io_status status)
+{
+	on_done(request, status);
+	vol_submit(&leaving, &into_leaving.request);
+}
+
+Test(vol_steps, a_volume_that_was_run_and_freed_is_kicked_no_more, .init = setup, .fini = teardown)
+{
+	struct op first, second, waits_leaving, waits_staying;
+	slow = held_create(SIZE, 4096, 4096);
+	slow->at_once = true;
+	vol_init(&leaving, 2, &slow->backend, pool, SIZE, 512);
+	vol_init(&staying, 3, &slow->backend, pool, SIZE, 512);
+	leaving.on_drained = on_leaving_drained;
+	submit(&first, VOL_VERIFY, 0, 512, NULL);
+	submit(&second, VOL_VERIFY, 8192, 512, NULL);
+	first.request.done = on_first_done;
+	waits_leaving = waits_staying = into_leaving =
+		(struct op){.request = {.op = VOL_VERIFY, .len_bytes = 512, .done = on_done}};
+	waits_leaving.request.ctx = &waits_leaving;
+	waits_staying.request.ctx = &waits_staying;
+	waits_staying.request.done = on_staying_done;
+	into_leaving.request.ctx = &into_leaving;
+	vol_submit(&leaving, &waits_leaving.request);
+	vol_submit(&staying, &waits_staying.request);
+	held_release(held, 0, IO_OK);
+	cr_expect(first.done && second.done && waits_leaving.done && waits_staying.done && into_leaving.done);
+	cr_expect(vol_bounce_pool_used(pool) == 0);
+	held_destroy(slow);
+}
+
 Test(vol_steps, without_buffers_it_is_no_memory_and_nothing_is_written, .init = setup, .fini = teardown)
 {
 	struct op op;
