@@ -19,8 +19,10 @@
  * sending.  on_closed is the last call, after which the stream is gone; it comes
  * exactly once, for every reason.
  *
- * Callbacks may call every function of the stream, also stream_abort: on_closed
- * then comes after the callback has returned.
+ * Callbacks may call every function of the stream, also stream_abort.  on_closed
+ * never comes from inside a function of the stream, but later, at the end of the
+ * turn.  Only stream_resume calls back (on_data, on_end), and only when it is not
+ * itself called from a callback.
  */
 #pragma once
 

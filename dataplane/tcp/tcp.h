@@ -22,6 +22,7 @@
 #include "tcp/stream.h"
 #include "wherry/stats.h"
 
+struct tcp_conn;
 struct tcp_lcore;
 
 enum tcp_congestion { TCP_CUBIC, TCP_DCTCP, TCP_RENO };
@@ -44,6 +45,7 @@ struct tcp_limits {
 	uint32_t connection_count;
 	uint32_t embryonic_count; /* half-open connections with state; cookies beyond */
 	uint32_t listener_count;
+	uint32_t sent_segment_count;     /* sent and not acknowledged, over all connections */
 	uint32_t held_packet_count;      /* received packets held over all connections: out of order, or unread */
 	uint32_t held_packet_count_each; /* of one connection */
 };

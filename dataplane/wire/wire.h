@@ -38,7 +38,10 @@ enum wire_result {
 	REASON(AOE_RESERVE_LIST, "more addresses announced than the frame holds")                                      \
 	REASON(AOE_RESERVE_COMMAND, "reserve sub-command unknown")                                                     \
 	REASON(ATA_IDENTIFY_SIGNATURE, "IDENTIFY data without signature")                                              \
-	REASON(ATA_IDENTIFY_CHECKSUM, "IDENTIFY data with a wrong checksum")
+	REASON(ATA_IDENTIFY_CHECKSUM, "IDENTIFY data with a wrong checksum")                                           \
+	REASON(TCP_HEADER, "TCP header not whole")                                                                     \
+	REASON(TCP_OFFSET, "TCP data offset inside the header or behind the segment")                                  \
+	REASON(TCP_OPTION, "TCP option whose length leads nowhere")
 
 enum wire_reason {
 #define WIRE_REASON_ENUM_(name, text) WIRE_WHY_##name,

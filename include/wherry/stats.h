@@ -65,7 +65,42 @@
 
 #define WHERRY_STATS_LCORE_TCP(STAT) \
     STAT(LCORE, tcp_drop_malformed, C, segments, "TCP dropped: header not whole or options not sane") \
-    STAT(LCORE, tcp_drop_checksum, C, segments, "TCP dropped: checksum wrong")
+    STAT(LCORE, tcp_drop_checksum, C, segments, "TCP dropped: checksum wrong") \
+    STAT(LCORE, tcp_drop_address, C, segments, "TCP dropped: from its own destination, or from a group") \
+    STAT(LCORE, tcp_drop_stranger, C, segments, "TCP dropped: no connection and no listener") \
+    STAT(LCORE, tcp_drop_state, C, segments, "TCP dropped: nothing that the state of the connection allows") \
+    STAT(LCORE, tcp_drop_paws, C, segments, "TCP dropped: timestamp older than one seen (PAWS)") \
+    STAT(LCORE, tcp_drop_no_timestamp, C, segments, "TCP dropped: without the timestamp agreed upon") \
+    STAT(LCORE, tcp_drop_window, C, segments, "TCP dropped: wholly outside the window") \
+    STAT(LCORE, tcp_drop_ack, C, segments, "TCP dropped: acknowledges what was never sent, or long ago") \
+    STAT(LCORE, tcp_drop_held, C, segments, "TCP dropped: budget of held packets used up") \
+    STAT(LCORE, tcp_drop_no_packet, C, segments, "TCP not sent: no packet buffer") \
+    STAT(LCORE, tcp_drop_no_segment, C, segments, "TCP not sent: no record for a segment in flight") \
+    STAT(LCORE, tcp_drop_no_connection, C, segments, "TCP refused: connection pool empty") \
+    STAT(LCORE, tcp_drop_refused, C, segments, "TCP refused by the protocol") \
+    STAT(LCORE, tcp_drop_reset_limit, C, segments, "resets to strangers not sent: too many") \
+    STAT(LCORE, tcp_challenges, C, segments, "challenge acknowledgements sent (RFC 5961)") \
+    STAT(LCORE, tcp_challenges_limited, C, segments, "challenge acknowledgements not sent: too many") \
+    STAT(LCORE, tcp_cookies_sent, C, segments, "SYN cookies sent: the half-open pool was full") \
+    STAT(LCORE, tcp_cookies_good, C, segments, "connections made from SYN cookies") \
+    STAT(LCORE, tcp_cookies_bad, C, segments, "acknowledgements that no SYN cookie explains") \
+    STAT(LCORE, tcp_half_timeouts, C, events, "half-open connections given up") \
+    STAT(LCORE, tcp_accepted, C, conns, "TCP connections accepted") \
+    STAT(LCORE, tcp_opened, C, conns, "TCP connections opened from here") \
+    STAT(LCORE, tcp_resets_in, C, segments, "resets that ended a connection") \
+    STAT(LCORE, tcp_resets_out, C, segments, "resets sent") \
+    STAT(LCORE, tcp_retransmits, C, segments, "segments sent again") \
+    STAT(LCORE, tcp_timeouts, C, events, "retransmission timeouts") \
+    STAT(LCORE, tcp_tail_probes, C, segments, "tail loss probes sent") \
+    STAT(LCORE, tcp_recoveries, C, events, "fast recoveries") \
+    STAT(LCORE, tcp_undone, C, events, "reductions undone: the loss was none") \
+    STAT(LCORE, tcp_out_of_order, C, segments, "segments received ahead of a gap") \
+    STAT(LCORE, tcp_duplicates, C, segments, "segments received again") \
+    STAT(LCORE, tcp_time_wait_reused, C, conns, "TIME-WAIT ended by a new connection of the same name") \
+    STAT(LCORE, tcp_time_wait_evicted, C, conns, "TIME-WAIT cut short: connection pool empty") \
+    STAT(LCORE, tcp_silent_ended, C, conns, "connections ended because the peer was silent") \
+    STAT(LCORE, tcp_mtu_lowered, C, events, "path MTU lowered") \
+    STAT(LCORE, tcp_icmp_ignored, C, events, "ICMP errors for a connection not believed")
 
 #define WHERRY_STATS_LCORE_NBD(STAT) \
     STAT(LCORE, nbd_sessions, G, sessions, "NBD sessions now") \
@@ -148,7 +183,7 @@ enum wherry_client_stat { WHERRY_STATS_CLIENT(WHERRY_STAT_ENUM_) WHERRY_CLIENT_S
 enum wherry_volume_stat { WHERRY_STATS_VOLUME(WHERRY_STAT_ENUM_) WHERRY_VOLUME_STAT_COUNT };
 #undef WHERRY_STAT_ENUM_
 
-#define WHERRY_STAT_COUNT_MAX 64 /* most statistics any one scope may have */
+#define WHERRY_STAT_COUNT_MAX 128 /* most statistics any one scope may have */
 
 enum wherry_stat_scope {
 	WHERRY_SCOPE_PORT,

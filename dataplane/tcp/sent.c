@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What has been queued and what has been sent.
+ *
+ * Buffers stand in a list from the first byte not acknowledged to the last byte
+ * queued; records stand for segments from snd_una to snd_nxt without a gap and
+ * point into the buffers.  A buffer is put back when its last byte is
+ * acknowledged cumulatively, never on a SACK, which the peer may take back (RFC
+ * 2018 8); packets on their way hold references of their own.
+ */
+#include "tcp/tcp_priv.h"
+
+void tcp_queue(struct tcp_conn *conn, struct pkt_buf *buf)
+{
+	buf->next = NULL;
+	if (conn->buf_last)
+		conn->buf_last->next = buf;
+	else
+		conn->buf_first = buf;
+	conn->buf_last = buf;
+	if (!conn->next_buf) {
+		conn->next_buf = buf;
+		conn->next_offset = 0;
+	}
+	conn->stream.unsent_bytes += buf->len_bytes;
+	if (conn->stream.unsent_bytes > STREAM_UNSENT_BYTES_GOAL)
+		conn->room_wanted = true;
+	if (conn->in_callback)
+		conn->push_bytes = conn->stream.unsent_bytes;
+}
+
+struct tcp_sent *tcp_sent_new(struct tcp_conn *conn, uint32_t payload_bytes, bool fin)
+{
+	struct tcp_lcore *lcore = conn->lcore;
+	struct tcp_sent *sent = TAILQ_FIRST(&lcore->free_sent);
+	if (!sent) {
+		TCP_COUNT(lcore, drop_no_segment);
+		return NULL;
+	}
+	TAILQ_REMOVE(&lcore->free_sent, sent, by_seq);
+	sent->start = conn->snd_nxt;
+	sent->end = conn->snd_nxt + payload_bytes + fin;
+	sent->flags = (uint8_t)(TCP_SENT_IN_FLIGHT | (fin ? TCP_SENT_FIN : 0));
+	sent->tx_count = 1;
+	sent->sent_ns = lcore->now_ns;
+	sent->buf = conn->next_buf;
+	sent->offset = conn->next_offset;
+	TAILQ_INSERT_TAIL(&conn->sent, sent, by_seq);
+	TAILQ_INSERT_TAIL(&conn->in_flight, sent, by_time);
+	if (conn->sent_count++ == 0)
+		conn->progress_ns = lcore->now_ns;
+	conn->flight_bytes += sent->end - sent->start;
+	conn->snd_nxt = sent->end;
+	conn->stream.unsent_bytes -= payload_bytes;
+	conn->push_bytes -= conn->push_bytes < payload_bytes ? conn->push_bytes : payload_bytes;
+	while (payload_bytes) {
+		const uint32_t piece = tcp_min_u32(conn->next_buf->len_bytes - conn->next_offset, payload_bytes);
+		payload_bytes -= piece;
+		conn->next_offset += piece;
+		if (conn->next_offset == conn->next_buf->len_bytes) {
+			conn->next_buf = conn->next_buf->next;
+			conn->next_offset = 0;
+		}
+	}
+	return sent;
+}
+
+static void unlist(struct tcp_conn *conn, struct tcp_sent *sent)
+{
+	if (sent->flags & TCP_SENT_IN_FLIGHT) {
+		TAILQ_REMOVE(&conn->in_flight, sent, by_time);
+		conn->flight_bytes -= sent->end - sent->start;
+	} else if (sent->flags & TCP_SENT_LOST) {
+		TAILQ_REMOVE(&conn->lost, sent, by_time);
+	} else {
+		conn->sacked_count--;
+		conn->sacked_bytes -= sent->end - sent->start;
+	}
+}
+
+static void release(struct tcp_conn *conn, struct tcp_sent *sent)
+{
+	unlist(conn, sent);
+	TAILQ_REMOVE(&conn->sent, sent, by_seq);
+	conn->sent_count--;
+	TAILQ_INSERT_HEAD(&conn->lcore->free_sent, sent, by_seq);
+}
+
+/* Bytes are acknowledged: put back the buffers that end there. */
+static void release_buffers(struct tcp_conn *conn, uint32_t bytes)
+{
+	conn->acked_offset += bytes;
+	while (conn->buf_first && conn->acked_offset >= conn->buf_first->len_bytes) {
+		struct pkt_buf *buf = conn->buf_first;
+		/* A buffer whose last byte has been sent is behind the cursor; others cannot be acknowledged. */
+		conn->acked_offset -= buf->len_bytes;
+		conn->buf_first = buf->next;
+		if (!conn->buf_first)
+			conn->buf_last = NULL;
+		pkt_buf_put(buf);
+	}
+}
+
+/* The record begins further on in the buffers. */
+static void advance(struct tcp_sent *sent, uint32_t bytes)
+{
+	while (bytes) {
+		const uint32_t piece = tcp_min_u32(sent->buf->len_bytes - sent->offset, bytes);
+		bytes -= piece;
+		sent->offset += piece;
+		if (sent->offset == sent->buf->len_bytes) {
+			sent->buf = sent->buf->next;
+			sent->offset = 0;
+		}
+	}
+}
+
+/* A record of which only the front is acknowledged. */
+static void trim(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t ack)
+{
+	const uint32_t bytes = ack - sent->start;
+	if (sent->flags & TCP_SENT_IN_FLIGHT)
+		conn->flight_bytes -= bytes;
+	else if (sent->flags & TCP_SENT_SACKED)
+		conn->sacked_bytes -= bytes;
+	sent->start = ack;
+	advance(sent, bytes);
+}
+
+void tcp_sent_split(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t bytes)
+{
+	struct tcp_lcore *lcore = conn->lcore;
+	struct tcp_sent *rest = TAILQ_FIRST(&lcore->free_sent);
+	if (!rest || sent->end - sent->start <= bytes)
+		return;
+	TAILQ_REMOVE(&lcore->free_sent, rest, by_seq);
+	*rest = *sent;
+	rest->start = sent->start + bytes;
+	advance(rest, bytes);
+	sent->end = rest->start;
+	sent->flags &= (uint8_t)~TCP_SENT_FIN;
+	TAILQ_INSERT_AFTER(&conn->sent, sent, rest, by_seq);
+	if (sent->flags & TCP_SENT_IN_FLIGHT)
+		TAILQ_INSERT_AFTER(&conn->in_flight, sent, rest, by_time);
+	else if (sent->flags & TCP_SENT_LOST)
+		TAILQ_INSERT_AFTER(&conn->lost, sent, rest, by_time);
+	else
+		conn->sacked_count++;
+	conn->sent_count++;
+}
+
+void tcp_sent_acked(struct tcp_conn *conn, uint32_t ack, uint32_t ts_ecr, struct tcp_ack_result *result)
+{
+	uint32_t payload = ack - conn->snd_una;
+	const uint64_t now_ns = conn->lcore->now_ns;
+	uint64_t newest_ns = 0;
+	struct tcp_sent *sent;
+	while ((sent = TAILQ_FIRST(&conn->sent)) && tcp_seq_leq(sent->end, ack)) {
+		if (sent->flags & TCP_SENT_FIN)
+			payload--;
+		if (!(sent->flags & TCP_SENT_SACKED)) {
+			result->delivered_bytes += sent->end - sent->start;
+			tcp_rack_delivered(conn, sent, ts_ecr);
+			if (sent->tx_count == 1)
+				newest_ns = sent->sent_ns; /* Karn: only what was sent once */
+		}
+		if (sent->tx_count > 1)
+			result->retransmit_acked = true;
+		release(conn, sent);
+	}
+	if (sent && tcp_seq_lt(sent->start, ack)) {
+		if (!(sent->flags & TCP_SENT_SACKED))
+			result->delivered_bytes += ack - sent->start;
+		const bool was_cut = sent->end - sent->start > conn->mss; /* only its front was sent again */
+		trim(conn, sent, ack);
+		if (was_cut && sent->tx_count > 1)
+			tcp_mark_lost(conn, sent);
+	}
+	if (newest_ns)
+		tcp_rtt_sample(conn, now_ns - newest_ns);
+	release_buffers(conn, payload);
+}
+
+void tcp_sent_drop_all(struct tcp_conn *conn)
+{
+	struct tcp_sent *sent;
+	while ((sent = TAILQ_FIRST(&conn->sent)))
+		release(conn, sent);
+	while (conn->buf_first) {
+		struct pkt_buf *buf = conn->buf_first;
+		conn->buf_first = buf->next;
+		pkt_buf_put(buf);
+	}
+	conn->buf_last = conn->next_buf = NULL;
+	conn->acked_offset = conn->next_offset = 0;
+	conn->stream.unsent_bytes = conn->push_bytes = 0;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The deadlines of a connection.
+ *
+ * Three: for what was sent (retransmission, tail probe, reordering, persist), for
+ * a delayed acknowledgement, and for the connection as such (keep-alive,
+ * TIME-WAIT).  One node in the wheel stands for the earliest; a deadline that
+ * moves away leaves it where it is.
+ */
+#include "tcp/tcp_priv.h"
+
+static uint64_t backed_off_ns(const struct tcp_conn *conn)
+{
+	const uint64_t rto_ns = conn->rto_ns << (conn->backoff < 10 ? conn->backoff : 10);
+	return rto_ns < TCP_RTO_MAX_NS ? rto_ns : TCP_RTO_MAX_NS;
+}
+
+void tcp_schedule(struct tcp_conn *conn)
+{
+	uint64_t due_ns = conn->rexmt_ns < conn->ack_ns ? conn->rexmt_ns : conn->ack_ns;
+	if (conn->keep_ns < due_ns)
+		due_ns = conn->keep_ns;
+	if (due_ns == UINT64_MAX)
+		return;
+	if (!wheel_is_set(&conn->node.timer) || due_ns < wheel_due_ns(&conn->node.timer))
+		wheel_set(&conn->lcore->wheel, &conn->node.timer, due_ns);
+}
+
+static uint64_t user_timeout_ns(const struct tcp_conn *conn)
+{
+	return conn->settings.user_timeout_ms ? conn->progress_ns + conn->settings.user_timeout_ms * TCP_NS_PER_MS
+					      : UINT64_MAX;
+}
+
+static uint64_t tail_probe_ns(const struct tcp_conn *conn)
+{
+	if (conn->srtt_ns == 0)
+		return TCP_RTO_FIRST_NS;
+	uint64_t pto_ns = 2 * conn->srtt_ns;
+	if (pto_ns < TCP_PTO_MIN_NS)
+		pto_ns = TCP_PTO_MIN_NS;
+	return conn->sent_count == 1 ? pto_ns + conn->pto_alone_ns : pto_ns;
+}
+
+/* A closed window: what is in flight beyond it is probed for, not timed out. */
+static bool window_closed(const struct tcp_conn *conn)
+{
+	return conn->snd_wnd == 0;
+}
+
+void tcp_arm(struct tcp_conn *conn)
+{
+	const uint64_t now_ns = conn->lcore->now_ns;
+	if (conn->state == TCP_CLOSED || conn->state == TCP_TIME_WAIT)
+		return;
+	if (conn->sent_count) {
+		if (window_closed(conn) && conn->probing) {
+			if (conn->timer == TCP_TIMER_PERSIST && conn->rexmt_ns != UINT64_MAX)
+				return;
+			conn->timer = TCP_TIMER_PERSIST;
+			conn->rexmt_ns = now_ns + backed_off_ns(conn);
+			tcp_schedule(conn);
+			return;
+		}
+		const uint64_t reorder_ns = conn->sack && conn->sacked_count ? tcp_rack_detect(conn) : UINT64_MAX;
+		const uint64_t rto_ns = now_ns + backed_off_ns(conn);
+		const bool probe = conn->sack && conn->phase == TCP_OPEN && !conn->sacked_count && !conn->tlp_out &&
+				   conn->backoff == 0;
+		conn->timer = TCP_TIMER_RTO;
+		conn->rexmt_ns = rto_ns;
+		if (reorder_ns < rto_ns) {
+			conn->timer = TCP_TIMER_REORDER;
+			conn->rexmt_ns = reorder_ns;
+		} else if (probe && now_ns + tail_probe_ns(conn) < rto_ns) {
+			conn->timer = TCP_TIMER_TLP;
+			conn->rexmt_ns = now_ns + tail_probe_ns(conn);
+		}
+	} else if (conn->stream.unsent_bytes && !conn->corked) {
+		if (conn->timer == TCP_TIMER_PERSIST && conn->rexmt_ns != UINT64_MAX)
+			return;
+		conn->timer = TCP_TIMER_PERSIST;
+		conn->rexmt_ns = now_ns + backed_off_ns(conn);
+	} else {
+		conn->timer = TCP_TIMER_NONE;
+		conn->rexmt_ns = UINT64_MAX;
+	}
+	tcp_schedule(conn);
+}
+
+/* The peer was silent for too long: say so and end (RFC 9293 3.8.3). */
+static void give_up(struct tcp_conn *conn)
+{
+	TCP_COUNT(conn->lcore, silent_ended);
+	if (conn->state != TCP_SYN_SENT && tcp_send_control(conn, TCP_RST | TCP_ACK, conn->snd_nxt))
+		TCP_COUNT(conn->lcore, resets_out);
+	tcp_conn_end(conn, STREAM_TIMED_OUT);
+}
+
+static void on_syn_timeout(struct tcp_conn *conn)
+{
+	const uint64_t now_ns = conn->lcore->now_ns;
+	if (now_ns - conn->opened_ns >= TCP_SYN_TIMEOUT_NS) {
+		give_up(conn);
+		return;
+	}
+	conn->backoff++;
+	conn->timeouts++;
+	TCP_COUNT(conn->lcore, timeouts);
+	(void)tcp_send_syn(conn);
+	conn->rexmt_ns = now_ns + backed_off_ns(conn);
+}
+
+/* Full segments vanish and nobody says why: assume a smaller path (RFC 4821 in small). */
+static void suspect_black_hole(struct tcp_conn *conn)
+{
+	const uint16_t steps[] = {1280, 576};
+	const struct tcp_sent *head = TAILQ_FIRST(&conn->sent);
+	const bool v4 = ip_addr_is_v4(&conn->node.key.remote);
+	if (conn->backoff < 3 || conn->black_holes >= (v4 ? 2 : 1) || !head || head->end - head->start < conn->mss)
+		return;
+	const uint16_t mtu = steps[conn->black_holes];
+	conn->black_holes++;
+	if (mtu >= conn->path.mtu)
+		return;
+	struct tcp_lcore *lcore = conn->lcore;
+	TCP_COUNT(lcore, mtu_lowered);
+	lcore->env.path_set_mtu(lcore->env.ctx, &conn->node.key.remote, mtu, lcore->now_ns);
+	tcp_conn_new_mtu(conn);
+}
+
+static void on_persist(struct tcp_conn *conn)
+{
+	const uint64_t now_ns = conn->lcore->now_ns;
+	/* A closed window may stay closed as long as the peer answers (RFC 9293 3.8.6.1). */
+	if (conn->settings.user_timeout_ms && conn->backoff &&
+	    now_ns - conn->heard_ns >= conn->settings.user_timeout_ms * TCP_NS_PER_MS) {
+		give_up(conn);
+		return;
+	}
+	struct tcp_sent *head = TAILQ_FIRST(&conn->sent);
+	if (!head && conn->stream.unsent_bytes) {
+		/* A window that is open, but too small for what silly-window avoidance asks, is used now. */
+		const uint64_t unsent = conn->stream.unsent_bytes;
+		uint32_t len = tcp_min_u32(conn->mss, tcp_max_u32(conn->snd_wnd, 1));
+		if (len > unsent)
+			len = (uint32_t)unsent;
+		conn->probing = conn->snd_wnd == 0;
+		head = tcp_sent_new(conn, len, false);
+		if (head)
+			(void)tcp_send_data(conn, head, conn->mss, true);
+	} else if (head) {
+		(void)tcp_retransmit(conn, head);
+	}
+	if (conn->backoff < UINT8_MAX)
+		conn->backoff++;
+	conn->timer = TCP_TIMER_NONE;
+	tcp_arm(conn);
+}
+
+static void on_rto(struct tcp_conn *conn)
+{
+	if (!conn->sent_count)
+		return;
+	if (window_closed(conn)) {
+		/* The window was closed over what is in flight. */
+		conn->probing = true;
+		on_persist(conn);
+		return;
+	}
+	if (conn->lcore->now_ns >= user_timeout_ns(conn)) {
+		give_up(conn);
+		return;
+	}
+	conn->timeouts++;
+	TCP_COUNT(conn->lcore, timeouts);
+	tcp_recovery_on_rto(conn);
+	if (conn->backoff < UINT8_MAX)
+		conn->backoff++;
+	suspect_black_hole(conn);
+	/* The head, even when it does not fit the window. */
+	(void)tcp_retransmit(conn, TAILQ_FIRST(&conn->sent));
+	tcp_arm(conn);
+	tcp_ready(conn);
+}
+
+static void on_tail_probe(struct tcp_conn *conn)
+{
+	if (!conn->sent_count)
+		return;
+	TCP_COUNT(conn->lcore, tail_probes);
+	conn->tail_probes++;
+	struct tcp_sent *last = TAILQ_LAST(&conn->sent, tcp_sent_list);
+	const uint64_t unsent = conn->stream.unsent_bytes;
+	const uint32_t edge = conn->snd_una + conn->snd_wnd;
+	const uint32_t len = unsent < conn->mss ? (uint32_t)unsent : conn->mss;
+	conn->tlp_out = true;
+	conn->tlp_retransmit = true;
+	/* New data if there is some that the peer's window takes, or else the last segment again (RFC 8985 7.3). */
+	if (len && (len == conn->mss || conn->push_bytes) && tcp_seq_leq(conn->snd_nxt + len, edge)) {
+		struct tcp_sent *sent = tcp_sent_new(conn, len, false);
+		if (sent) {
+			conn->tlp_retransmit = false;
+			(void)tcp_send_data(conn, sent, conn->mss, false);
+		}
+	}
+	if (conn->tlp_retransmit)
+		(void)tcp_retransmit(conn, last);
+	conn->tlp_end = conn->snd_nxt;
+	tcp_arm(conn);
+}
+
+static void on_rexmt(struct tcp_conn *conn)
+{
+	const enum tcp_timer timer = conn->timer;
+	conn->timer = TCP_TIMER_NONE;
+	conn->rexmt_ns = UINT64_MAX;
+	if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED) {
+		on_syn_timeout(conn);
+		return;
+	}
+	switch (timer) {
+	case TCP_TIMER_RTO:
+		on_rto(conn);
+		break;
+	case TCP_TIMER_TLP:
+		on_tail_probe(conn);
+		break;
+	case TCP_TIMER_REORDER:
+		tcp_recovery_on_ack(conn, &(struct tcp_segment){0}, &(struct tcp_ack_result){0});
+		tcp_ready(conn);
+		break;
+	case TCP_TIMER_PERSIST:
+		on_persist(conn);
+		break;
+	case TCP_TIMER_RETRY:
+		tcp_ready(conn);
+		break;
+	case TCP_TIMER_NONE:
+		break;
+	}
+}
+
+static void on_keep(struct tcp_conn *conn)
+{
+	const struct tcp_settings *s = &conn->settings;
+	const uint64_t now_ns = conn->lcore->now_ns;
+	conn->keep_ns = UINT64_MAX;
+	if (conn->state == TCP_TIME_WAIT) {
+		(void)tcp_step(conn, TCP_EVENT_END);
+		TAILQ_REMOVE(&conn->lcore->time_wait, conn, all_link);
+		tcp_table_remove(conn->lcore, &conn->node);
+		if (!conn->stream.handler)
+			tcp_conn_free(conn);
+		return;
+	}
+	if (!s->keepalive_idle_ms)
+		return;
+	const uint64_t quiet_ns = now_ns - conn->heard_ns;
+	const uint64_t idle_ns = s->keepalive_idle_ms * TCP_NS_PER_MS;
+	if (quiet_ns < idle_ns) {
+		conn->keep_probes = 0;
+		conn->keep_ns = conn->heard_ns + idle_ns;
+		return;
+	}
+	/* What is in flight has timers of its own. */
+	if (!conn->sent_count) {
+		if (conn->keep_probes >= s->keepalive_count) {
+			give_up(conn);
+			return;
+		}
+		conn->keep_probes++;
+		/* A number that was acknowledged already asks for an answer (RFC 9293 3.8.4). */
+		(void)tcp_send_control(conn, TCP_ACK, conn->snd_una - 1);
+	}
+	conn->keep_ns = now_ns + s->keepalive_interval_ms * TCP_NS_PER_MS;
+}
+
+void tcp_conn_timer(struct tcp_conn *conn)
+{
+	const uint64_t now_ns = conn->lcore->now_ns;
+	if (conn->ack_ns <= now_ns) {
+		conn->ack_ns = UINT64_MAX;
+		conn->ack_now = true;
+		tcp_ready(conn);
+	}
+	if (conn->keep_ns <= now_ns)
+		on_keep(conn);
+	if (conn->rexmt_ns <= now_ns)
+		on_rexmt(conn);
+	tcp_schedule(conn);
+}
