@@ -4,6 +4,7 @@
  * or exchange its backing store.  Main lcore; functions named _run and _idle are
  * the worker's.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +12,12 @@
 #include "ctl/server_priv.h"
 #include "ctl/volumes.h"
 
-/* The message speaks of the store that the volume has. */
+static bool can_write(int fd)
+{
+	return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+}
+
+/* The message speaks of the store that the volume has, and the descriptor of it can do what is asked for. */
 static bool is_same_store(const struct ctl_volume *v, const struct wherry_ctl_volume_put *m, int fd)
 {
 	struct stat have, put;
@@ -20,6 +26,8 @@ static bool is_same_store(const struct ctl_volume *v, const struct wherry_ctl_vo
 		return false;
 	if (m->backend == WHERRY_BACKEND_NULL)
 		return true;
+	if (!(m->flags & WHERRY_VOLUME_READ_ONLY) && !can_write(v->fd))
+		return false;
 	return fstat(v->fd, &have) == 0 && fstat(fd, &put) == 0 && have.st_dev == put.st_dev &&
 	       have.st_ino == put.st_ino && have.st_rdev == put.st_rdev;
 }
@@ -63,6 +71,8 @@ static void change_finished(struct job *job)
 		ctl_reply_ok(c->reply);
 	} else {
 		/* Not in effect: the same message may come again. */
+		if (v->size_asked_bytes == c->put.size_bytes)
+			v->size_asked_bytes = v->size_bytes;
 		if (v->generation == c->put.generation)
 			v->generation = c->generation_before;
 		ctl_reply_error(c->reply, -c->result, "volume %s: cannot grow to %llu bytes: %s", v->name,
@@ -93,6 +103,7 @@ static void change_settings(struct ctl_volume *v, struct ctl_request *request, c
 	c->generation_before = v->generation;
 	c->put = *m;
 	v->generation = m->generation;
+	v->size_asked_bytes = m->size_bytes;
 	ctl_task_register(&c->task, change_free);
 	worker_post(v->worker, &c->job);
 }
@@ -152,7 +163,7 @@ static void replace_done(struct ctl_drain *drain)
 	v->fault.removing = false;
 	v->fd = r->fd;
 	r->fd = old_fd;
-	v->size_bytes = r->put.size_bytes;
+	v->size_bytes = v->size_asked_bytes = r->put.size_bytes;
 	v->generation = r->put.generation;
 	v->offline_store = false;
 	v->watch.unlinked = false;
@@ -160,8 +171,8 @@ static void replace_done(struct ctl_drain *drain)
 		v->detail[0] = '\0';
 	ctl_volume_adopt(v, &r->put);
 	v->replacing = false;
-	if (v->offline_operator != r->offline_after)
-		(void)ctl_volume_set_offline(v, (struct ctl_reply){0});
+	/* Always: what was said during the exchange was that it is out of service, whatever else was meant. */
+	(void)ctl_volume_set_offline(v, (struct ctl_reply){0});
 	ctl_reply_ok(r->reply);
 	ctl_task_forget(&r->task);
 	replace_free(&r->task);
@@ -224,7 +235,7 @@ void ctl_volume_change(struct ctl_volume *v, struct ctl_request *request, const 
 		ctl_reply_error(request->reply, EINVAL,
 				"volume %s: its block size of %u bytes cannot change: delete and create it", v->name,
 				v->volume.block_bytes);
-	else if (m->size_bytes < v->size_bytes)
+	else if (m->size_bytes < v->size_asked_bytes)
 		ctl_reply_error(request->reply, EINVAL, "volume %s: %llu bytes are fewer than it has: it cannot shrink",
 				v->name, (unsigned long long)m->size_bytes);
 	else if (is_same_store(v, m, request->fd))

@@ -118,7 +118,7 @@ static void volume_create(struct ctl_request *request, const struct wherry_ctl_v
 	}
 	v->id = m->id;
 	v->generation = m->generation;
-	v->size_bytes = m->size_bytes;
+	v->size_bytes = v->size_asked_bytes = m->size_bytes;
 	v->worker = choose_home();
 	v->seen = true;
 	v->fd = request->fd;

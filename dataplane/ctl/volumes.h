@@ -33,9 +33,10 @@ struct ctl_request {
 struct ctl_volume {
 	uint64_t id, generation;
 	char name[WHERRY_NAME_BYTES_MAX + 1];
-	uint8_t kind;        /* enum wherry_backend */
-	uint32_t flags;      /* WHERRY_VOLUME_* */
-	uint64_t size_bytes; /* as the worker has it */
+	uint8_t kind;              /* enum wherry_backend */
+	uint32_t flags;            /* WHERRY_VOLUME_* */
+	uint64_t size_bytes;       /* as the worker has it */
+	uint64_t size_asked_bytes; /* as it will have it when what is on its way has come */
 	uint32_t align_bytes, memory_align_bytes;
 	int fd; /* ram, file; -1 otherwise */
 	struct worker *worker;

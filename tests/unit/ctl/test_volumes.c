@@ -262,6 +262,72 @@ Test(ctl_volumes, another_backing_store_takes_over_when_nothing_is_under_way)
 	cr_expect_eq(count_fds(), fds, "descriptors leak");
 }
 
+Test(ctl_volumes, a_volume_that_becomes_writable_gets_a_descriptor_that_can_write)
+{
+	char path[128];
+	uint8_t sector[512];
+	struct wherry_ctl_volume_put m = ram(1, 1, MIB);
+	m.backend = WHERRY_BACKEND_FILE;
+	m.flags = WHERRY_VOLUME_READ_ONLY;
+	close(make_file(MIB, path));
+	put_ok(&m, open(path, O_RDONLY | O_CLOEXEC));
+	struct ctl_volume *v = ctl_volume_find(1);
+	unsigned fds = count_fds();
+	m.generation = 2;
+	m.flags = 0;
+	put_ok(&m, open(path, O_RDWR | O_CLOEXEC));
+	cr_expect_eq(fcntl(v->fd, F_GETFL) & O_ACCMODE, O_RDWR, "every write would fail");
+	cr_expect_not(v->volume.read_only || v->volume.offline);
+	cr_expect_neq(do_io(v, VOL_WRITE, 0, sector), IO_ERR_READ_ONLY);
+	m.generation = 3;
+	m.flags = WHERRY_VOLUME_READ_ONLY;
+	put_ok(&m, open(path, O_RDONLY | O_CLOEXEC));
+	cr_expect_eq(do_io(v, VOL_WRITE, 0, sector), IO_ERR_READ_ONLY);
+	cr_expect_eq(count_fds(), fds, "descriptors leak");
+	unlink(path);
+}
+
+Test(ctl_volumes, a_put_that_comes_while_the_volume_grows_cannot_shrink_it)
+{
+	int fd = make_memfd(4 * MIB), again = dup(fd);
+	struct wherry_ctl_volume_put m = ram(1, 1, MIB);
+	put_ok(&m, fd);
+	struct ctl_volume *v = ctl_volume_find(1);
+	fake.stalled = true;
+	m.generation = 2;
+	m.size_bytes = 4 * MIB;
+	uint32_t grow = send_put(&m, dup(again));
+	settle();
+	m.generation = 3;
+	m.size_bytes = 2 * MIB;
+	cr_expect_not_null(strstr(client_expect_error(&c, send_put(&m, dup(again)), EINVAL), "shrink"));
+	m.size_bytes = MIB; /* nor another store, which would be put in its place */
+	cr_expect_not_null(strstr(client_expect_error(&c, send_put(&m, make_memfd(MIB)), EINVAL), "shrink"));
+	fake.stalled = false;
+	client_expect_ok(&c, grow);
+	cr_expect_eq(v->volume.size_bytes, 4 * MIB);
+	cr_expect_eq(v->size_bytes, 4 * MIB);
+	close(again);
+}
+
+Test(ctl_volumes, a_word_about_service_during_the_exchange_of_the_store_does_not_outlast_it)
+{
+	struct wherry_ctl_volume_put m = ram(1, 1, MIB);
+	put_ok(&m, make_memfd(MIB));
+	struct ctl_volume *v = ctl_volume_find(1);
+	fake.stalled = true;
+	m.generation = 2;
+	uint32_t id = send_put(&m, make_memfd(MIB));
+	settle();
+	fake.stalled = false;
+	fake_run_workers(); /* the worker has the new store, main does not know yet */
+	cr_assert(v->replacing && !v->volume.offline);
+	cr_assert(ctl_volume_set_offline(v, (struct ctl_reply){0}));
+	client_expect_ok(&c, id);
+	settle();
+	cr_expect_not(v->replacing || v->volume.offline, "out of service for ever");
+}
+
 Test(ctl_volumes, a_replacement_that_cannot_serve_changes_nothing)
 {
 	struct wherry_ctl_volume_put m = ram(1, 1, MIB);
