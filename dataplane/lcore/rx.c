@@ -89,9 +89,13 @@ static bool sort_frame(struct worker *worker, struct pkt *pkt)
 	return false;
 }
 
-static void note_arrival(const struct worker *worker, struct arrival *arrival, struct pkt **pkts, unsigned count)
+static void note_arrival(const struct worker *worker, unsigned port_index, struct arrival *arrival, struct pkt **pkts,
+			 unsigned count)
 {
-	uint64_t arrived_ns = arrival_poll(arrival, worker->now_ns, count, count < RX_BURST);
+	/* Without packets to put frames into, a driver leaves them where they are. */
+	bool is_starved = count < RX_BURST && port_starved(port_index);
+	uint32_t left = is_starved ? arrival->capacity : arrival_left(arrival, count, RX_BURST);
+	uint64_t arrived_ns = arrival_poll(arrival, worker->now_ns, count, left);
 	for (unsigned i = 0; i < count; i++)
 		pkts[i]->arrived_ns = arrived_ns;
 }
@@ -104,7 +108,7 @@ unsigned rx_poll(struct worker *worker)
 	for (unsigned q = 0; q < priv->rx_count; q++) {
 		unsigned count = port_rx(priv->rx[q].port_index, priv->rx[q].queue, pkts, RX_BURST);
 		if (priv->several_queues)
-			note_arrival(worker, &priv->rx[q].arrival, pkts, count);
+			note_arrival(worker, priv->rx[q].port_index, &priv->rx[q].arrival, pkts, count);
 		if (priv->tap)
 			for (unsigned i = 0; i < count; i++)
 				priv->tap(worker, priv->tap_ctx, pkts[i]->port_index, false, pkts[i]->data,

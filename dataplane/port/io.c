@@ -74,6 +74,24 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 	return got;
 }
 
+/*
+ * Drivers take packets one by one or by the burst.  A cache that still holds a
+ * burst has refused none.  One that holds less is filled up here, so that an idle
+ * port is not taken for a starved one again and again; whether the driver found
+ * it empty cannot be told any more.
+ */
+bool port_starved(unsigned index)
+{
+	struct rte_mempool *mempool = ports[index].mempool;
+	struct rte_mempool_cache *cache = mempool ? rte_mempool_default_cache(mempool, rte_lcore_id()) : NULL;
+	if (!cache || likely(cache->len >= BURST_MAX))
+		return false;
+	void *objects[BURST_MAX];
+	if (rte_mempool_get_bulk(mempool, objects, BURST_MAX) == 0)
+		rte_mempool_put_bulk(mempool, objects, BURST_MAX);
+	return true;
+}
+
 /* Write the packet's frame back into its mbuf. */
 static struct rte_mbuf *to_mbuf(struct pkt *pkt, uint32_t packet_len_max)
 {

@@ -106,6 +106,8 @@ bool port_removed(unsigned index);
 
 /* Receive up to max packets; the caller owns them.  Returns how many. */
 unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max);
+/* The last port_rx may have left frames waiting because there were no packets to put them into.  Directly after it. */
+bool port_starved(unsigned index);
 /* Send; returns how many were taken, from the front.  The rest stay the caller's. */
 unsigned port_tx(unsigned index, unsigned queue, struct pkt **pkts, unsigned count);
 /* Count packets that the caller gave up sending. */

@@ -208,7 +208,8 @@ static void receive_from(struct app_worker *worker, struct app_port *port)
 	while (count < RX_BURST && (pkts[count] = ring_pop(&port->rx)) != NULL)
 		count++;
 	if (worker->appliance->scenario->port_count > 1 && worker->appliance->sim->plant != PLANT_OVERTAKEN_WRITE) {
-		const uint64_t arrived_ns = arrival_poll(&port->arrival, worker->now_ns, count, count < RX_BURST);
+		const uint64_t arrived_ns = arrival_poll(&port->arrival, worker->now_ns, count,
+							 arrival_left(&port->arrival, count, RX_BURST));
 		for (unsigned i = 0; i < count; i++)
 			pkts[i]->arrived_ns = arrived_ns;
 	}
@@ -359,7 +360,7 @@ void worker_note_idle(const struct app_worker *worker, struct app_port *port)
 	/* A real worker's idle turns are no events here. */
 	const uint64_t now_ns = appliance->sim->now_ns, slept_ns = rng_below(&appliance->rng, IDLE_SLEEP_NS_MAX);
 	if (now_ns - worker->turn_end_ns > slept_ns)
-		arrival_poll(&port->arrival, now_ns - slept_ns, 0, true);
+		arrival_poll(&port->arrival, now_ns - slept_ns, 0, 0);
 }
 
 void worker_kick(struct app_worker *worker)

@@ -16,6 +16,7 @@ struct pkt *fake_sent[FAKE_SENT_MAX];
 enum aoe_verdict fake_verdict;
 unsigned fake_input_count[FAKE_WORKER_COUNT_MAX];
 struct pkt *fake_last_input;
+bool fake_starved;
 static _Atomic int alive;
 static struct pkt *waiting[64];
 static unsigned waiting_count;
@@ -30,6 +31,7 @@ void fake_init(unsigned worker_count_)
 	fake_allocs_left = fake_tx_room = UINT32_MAX;
 	fake_sent_count = fake_tx_dropped = waiting_count = 0;
 	fake_verdict = AOE_DROP;
+	fake_starved = false;
 	alive = 0;
 	for (unsigned i = 0; i < count; i++) {
 		fake_workers[i].index = i;
@@ -150,6 +152,12 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 	unsigned got = waiting_count;
 	waiting_count = 0;
 	return got;
+}
+
+bool port_starved(unsigned index)
+{
+	(void)index;
+	return fake_starved;
 }
 
 unsigned port_tx(unsigned index, unsigned queue, struct pkt **pkts, unsigned offered)

@@ -21,6 +21,7 @@ extern unsigned fake_allocs_left; /* port_pkt_alloc fails after so many */
 
 /* What port_rx yields next. */
 void fake_receive(struct pkt *pkt);
+extern bool fake_starved; /* what port_starved says */
 /* How many packets each port_tx takes at most, and what it took. */
 extern unsigned fake_tx_room;
 extern struct pkt *fake_sent[FAKE_SENT_MAX];

@@ -91,6 +91,31 @@ Test(lcore_rx, a_frame_goes_to_the_owner_of_its_export_and_to_nobody_when_there_
 	route_table_destroy(table);
 }
 
+Test(lcore_rx, a_port_without_packets_has_not_been_seen_empty)
+{
+	const struct route_entry entry = {1, 0, 0};
+	struct route_table *table = route_table_create(&entry, 1);
+	struct worker *worker = &fake_workers[0];
+	fake_init(1);
+	worker->priv->routes = table;
+	worker->priv->several_queues = true;
+	arrival_init(&worker->priv->rx[0].arrival, ARRIVAL_QUEUE_FRAMES, 1);
+	fake_verdict = AOE_PENDING;
+	worker->now_ns = 1000;
+	rx_poll(worker); /* empty, and so it is known since when */
+	worker->now_ns = 2000;
+	fake_starved = true;
+	rx_poll(worker); /* a write is in the queue, and stays there */
+	worker->now_ns = 3000;
+	fake_starved = false;
+	fake_receive(fake_frame(1, 0));
+	rx_poll(worker);
+	cr_expect_eq(fake_last_input->arrived_ns, 1000, "it would be taken for younger than what overtook it");
+	port_pkt_free(fake_last_input);
+	fake_fini();
+	route_table_destroy(table);
+}
+
 Test(lcore_rx, a_wildcard_goes_to_every_worker_as_a_copy)
 {
 	fake_init(3);
