@@ -54,12 +54,11 @@ static int refuse_make(const char *path, int error, struct fail *fail)
 }
 
 /* Complete the file without a name first, so that a crash leaves no part of it.  1: not possible here. */
-static int make_unnamed(int dir, const char *dir_path, const char *name, const struct monitor_file *request,
-			struct fail *fail)
+static int make_unnamed(int dir, const char *name, const struct monitor_file *request, struct fail *fail)
 {
 	char link[64];
 	int rc;
-	int fd = open(dir_path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL
@@ -102,14 +101,14 @@ int file_create(const struct file_policy *policy, const struct monitor_file *req
 	(void)snprintf(resolved, sizeof resolved, "%s/%s", strcmp(dir_path, "/") == 0 ? "" : dir_path, name);
 	if (file_policy_check(policy, resolved, false, fail) != 0)
 		return -1;
-	int dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int dir = file_open_resolved(dir_path, O_RDONLY | O_DIRECTORY);
 	if (dir < 0)
 		return fail_set(fail, FAIL_FAILED, "%s: its directory: %s", request->path, strerror(errno));
 	/* Known before, so that a long allocation is not in vain. */
 	struct stat st;
 	int rc = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? refuse_make(request->path, EEXIST, fail) : 0;
 	if (rc == 0)
-		rc = make_unnamed(dir, dir_path, name, request, fail);
+		rc = make_unnamed(dir, name, request, fail);
 	if (rc == 1)
 		rc = make_named(dir, name, request, fail);
 	if (rc == 0 && fsync(dir) != 0) {

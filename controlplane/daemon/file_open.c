@@ -17,17 +17,16 @@
 #include "daemon/file_holder.h"
 #include "daemon/file_priv.h"
 
-/* Open a resolved path: a symbolic link anywhere in it means that somebody changed it meanwhile. */
-static int open_resolved(const char *path, int flags)
+int file_open_resolved(const char *resolved, int flags)
 {
 	struct open_how how = {
 		.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK),
 		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+	long fd = syscall(SYS_openat2, AT_FDCWD, resolved, &how, sizeof how);
 
 	if (fd < 0 && errno == ENOSYS)
-		return open(path, (int)how.flags);
+		return open(resolved, (int)how.flags);
 	return (int)fd;
 }
 
@@ -163,7 +162,7 @@ int file_open(const struct file_policy *policy, const struct monitor_file *reque
 	int flags = request->flags & MONITOR_FILE_READ_ONLY ? O_RDONLY : O_RDWR;
 	if (S_ISBLK(before.st_mode))
 		flags |= O_EXCL; /* mounted ones refuse it */
-	int fd = open_direct(resolved, flags, anew ? open_pinned : open_resolved);
+	int fd = open_direct(resolved, flags, anew ? open_pinned : file_open_resolved);
 	if (fd < 0)
 		return errno == EBUSY ? refuse_locked(request, &before, result, fail)
 				      : refuse_open(request->path, errno, fail);
@@ -172,6 +171,25 @@ int file_open(const struct file_policy *policy, const struct monitor_file *reque
 		return -1;
 	}
 	return fd;
+}
+
+/* Remove the last component of a resolved path, if it is still the regular file that was resolved. */
+static int unlink_resolved(char resolved[PATH_MAX], const struct stat *expected)
+{
+	struct stat st;
+	char *slash = strrchr(resolved, '/');
+
+	*slash = '\0';
+	int dir = file_open_resolved(slash == resolved ? "/" : resolved, O_RDONLY | O_DIRECTORY);
+	if (dir < 0)
+		return -errno;
+	int rc = fstatat(dir, slash + 1, &st, AT_SYMLINK_NOFOLLOW) != 0 ? -errno : 0;
+	if (rc == 0 && (st.st_dev != expected->st_dev || st.st_ino != expected->st_ino))
+		rc = -ESTALE;
+	if (rc == 0 && unlinkat(dir, slash + 1, 0) != 0)
+		rc = -errno;
+	close(dir);
+	return rc;
 }
 
 int file_erase(const struct file_policy *policy, const struct monitor_file *request, struct fail *fail)
@@ -186,7 +204,8 @@ int file_erase(const struct file_policy *policy, const struct monitor_file *requ
 	if (request->inode && (request->device != st.st_dev || request->inode != st.st_ino))
 		return fail_set(fail, FAIL_CONFLICT, "%s: no longer the volume's file; it was left alone",
 				request->path);
-	if (unlink(resolved) != 0)
-		return fail_set(fail, FAIL_FAILED, "%s: cannot be removed: %s", request->path, strerror(errno));
+	int rc = unlink_resolved(resolved, &st);
+	if (rc != 0)
+		return fail_set(fail, FAIL_FAILED, "%s: cannot be removed: %s", request->path, strerror(-rc));
 	return 0;
 }

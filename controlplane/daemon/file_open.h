@@ -5,8 +5,9 @@
  * so it may block.
  *
  * A path is resolved once, the result must lie inside an allowed prefix, and what
- * is then opened may not follow any symbolic link.  The prefix /dev grants block
- * devices only: /dev/shm is everybody's.
+ * is then opened, made or removed may not follow any symbolic link.  The prefix /dev
+ * grants block devices only: /dev/shm is everybody's.  What wherryd keeps for itself
+ * is nobody's volume, also when a prefix encloses it.
  */
 #pragma once
 
@@ -15,14 +16,18 @@
 #include "daemon/monitor_msg.h"
 
 #define FILE_PREFIX_COUNT_MAX 16
+#define FILE_OWN_COUNT_MAX 2 /* directories of the state and of the sockets */
 
 struct file_policy {
-	unsigned prefix_count;
+	unsigned prefix_count, own_count;
 	char prefixes[FILE_PREFIX_COUNT_MAX][WHERRY_PATH_BYTES_MAX + 1]; /* resolved, no '/' at the end */
+	char own[FILE_OWN_COUNT_MAX][WHERRY_PATH_BYTES_MAX + 1];         /* likewise */
 };
 
 /* Add an allowed prefix, resolving it.  One that does not exist yet is taken as written.  0, -EINVAL, -ENOSPC. */
 int file_policy_add(struct file_policy *policy, const char *prefix);
+/* Keep a directory of wherryd's own out, except what a longer allowed prefix inside it grants.  As file_policy_add. */
+int file_policy_keep_out(struct file_policy *policy, const char *directory);
 /* A resolved path: 0 when allowed, else -1 with the reason. */
 int file_policy_check(const struct file_policy *policy, const char *resolved, bool block_device, struct fail *fail);
 

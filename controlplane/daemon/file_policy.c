@@ -6,28 +6,44 @@
 
 #include "daemon/file_open.h"
 
-int file_policy_add(struct file_policy *policy, const char *prefix)
+/* Resolved, without '/' at the end.  One that does not exist yet is taken as written. */
+static int put(char to[WHERRY_PATH_BYTES_MAX + 1], const char *path)
 {
 	char resolved[PATH_MAX];
-	size_t len;
 
-	if (prefix[0] != '/')
+	if (path[0] != '/')
 		return -EINVAL;
-	if (policy->prefix_count == FILE_PREFIX_COUNT_MAX)
-		return -ENOSPC;
-	if (!realpath(prefix, resolved)) {
-		if (strlen(prefix) >= sizeof resolved)
+	if (!realpath(path, resolved)) {
+		if (strlen(path) >= sizeof resolved)
 			return -EINVAL;
-		memcpy(resolved, prefix, strlen(prefix) + 1);
+		memcpy(resolved, path, strlen(path) + 1);
 	}
-	len = strlen(resolved);
+	size_t len = strlen(resolved);
 	while (len > 1 && resolved[len - 1] == '/')
 		len--;
 	if (len > WHERRY_PATH_BYTES_MAX)
 		return -EINVAL;
-	memcpy(policy->prefixes[policy->prefix_count], resolved, len);
-	policy->prefixes[policy->prefix_count++][len] = '\0';
+	memcpy(to, resolved, len);
+	to[len] = '\0';
 	return 0;
+}
+
+int file_policy_add(struct file_policy *policy, const char *prefix)
+{
+	if (prefix[0] == '/' && policy->prefix_count == FILE_PREFIX_COUNT_MAX)
+		return -ENOSPC;
+	int rc = put(policy->prefixes[policy->prefix_count], prefix);
+	policy->prefix_count += rc == 0;
+	return rc;
+}
+
+int file_policy_keep_out(struct file_policy *policy, const char *directory)
+{
+	if (policy->own_count == FILE_OWN_COUNT_MAX)
+		return -ENOSPC;
+	int rc = put(policy->own[policy->own_count], directory);
+	policy->own_count += rc == 0;
+	return rc;
 }
 
 static bool inside(const char *path, const char *prefix)
@@ -39,17 +55,37 @@ static bool inside(const char *path, const char *prefix)
 	return strncmp(path, prefix, len) == 0 && path[len] == '/';
 }
 
+/* Length of the longest of our own directories that encloses the path, 0 for none. */
+static size_t own_bytes(const struct file_policy *policy, const char *resolved)
+{
+	size_t longest = 0;
+
+	for (unsigned i = 0; i < policy->own_count; i++)
+		if (inside(resolved, policy->own[i]) && strlen(policy->own[i]) > longest)
+			longest = strlen(policy->own[i]);
+	return longest;
+}
+
 int file_policy_check(const struct file_policy *policy, const char *resolved, bool block_device, struct fail *fail)
 {
-	bool device_only = false;
+	bool device_only = false, own = false;
+	size_t own_len = own_bytes(policy, resolved);
 
 	for (unsigned i = 0; i < policy->prefix_count; i++) {
 		if (!inside(resolved, policy->prefixes[i]))
 			continue;
-		if (block_device || strcmp(policy->prefixes[i], "/dev") != 0)
+		if (strlen(policy->prefixes[i]) <= own_len)
+			own = true;
+		else if (block_device || strcmp(policy->prefixes[i], "/dev") != 0)
 			return 0;
-		device_only = true;
+		else
+			device_only = true;
 	}
+	if (own)
+		return fail_set(fail, FAIL_FAILED,
+				"%s: in a directory where wherryd keeps its own files; put it into one of its own, and"
+				" start wherryd with --allow-path for that",
+				resolved);
 	if (device_only)
 		return fail_set(fail, FAIL_FAILED,
 				"%s: below /dev only block devices may be used; move the file, or start wherryd with"

@@ -42,13 +42,34 @@ static int make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	return errno == EEXIST ? 0 : refuse("directory", path);
 }
 
+/*
+ * The default place of volumes lies in a directory that the unprivileged half owns.
+ * If that half was taken over, a link left there would turn any directory of the
+ * machine into an allowed one at the next start.
+ */
+static int make_volumes_directory(const char *path)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return refuse("directory", path);
+	if (lstat(path, &st) != 0)
+		return refuse("directory", path);
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return 0;
+	log_error("directory %s: must be a directory, no link, that its owner %u alone may change; put that right, or"
+		  " name the place of volumes with --allow-path",
+		  path, (unsigned)geteuid());
+	return -1;
+}
+
 /* The state's is the daemon's own; nobody but root can put anything into the one of the sockets. */
 static int make_directories(const struct options *options)
 {
 	if (make_directory(options->state_dir, 0700, options->uid, options->gid) != 0 ||
 	    make_directory(options->run_dir, 0755, geteuid(), getegid()) != 0)
 		return -1;
-	return options->default_volumes ? make_directory(options->volumes_path, 0700, geteuid(), getegid()) : 0;
+	return options->default_volumes ? make_volumes_directory(options->volumes_path) : 0;
 }
 
 /* One wherryd a run directory.  A predecessor may still be ending. */

@@ -275,6 +275,10 @@ int options_allow_defaults(struct options *options, struct fail *fail)
 	if (options->default_volumes &&
 	    (!realpath(options->volumes_path, resolved) || file_policy_add(&options->policy, resolved) != 0))
 		return fail_set(fail, FAIL_FAILED, "%s: %s", options->volumes_path, strerror(errno));
+	if (!realpath(options->state_dir, resolved) || file_policy_keep_out(&options->policy, resolved) != 0)
+		return fail_set(fail, FAIL_FAILED, "%s: %s", options->state_dir, strerror(errno));
+	if (!realpath(options->run_dir, resolved) || file_policy_keep_out(&options->policy, resolved) != 0)
+		return fail_set(fail, FAIL_FAILED, "%s: %s", options->run_dir, strerror(errno));
 	if (file_policy_add(&options->policy, "/dev") != 0)
 		return fail_set(fail, FAIL_FAILED, "--allow-path: at most %d prefixes", FILE_PREFIX_COUNT_MAX - 1);
 	return 0;

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -91,6 +93,82 @@ Test(cp_file, prefixes_allow_what_lies_below_and_not_what_only_starts_alike)
 	for (int i = 2; i < FILE_PREFIX_COUNT_MAX; i++)
 		cr_expect_eq(file_policy_add(&policy, "/srv"), 0);
 	cr_expect_eq(file_policy_add(&policy, "/srv"), -ENOSPC);
+}
+
+Test(cp_file, the_daemons_own_directories_are_nobodys_volume_also_inside_a_prefix)
+{
+	struct file_policy policy = {0};
+	static const struct {
+		const char *path;
+		bool device, allowed;
+	} cases[] = {
+		{"/srv/w/disk", false, true},
+		{"/srv/w/state/state.db", false, false},
+		{"/srv/w/state/sub/file", false, false},
+		{"/srv/w/state/node", true, false},
+		{"/srv/w/state/volumes/disk", false, true},
+		{"/srv/w/state/volumes2/disk", false, false},
+		{"/srv/w/state2/disk", false, true},
+		{"/srv/w/state", false, true},
+		{"/srv/run/dataplane.lock", false, false},
+	};
+
+	cr_assert_eq(file_policy_add(&policy, "/srv/w"), 0);
+	cr_assert_eq(file_policy_add(&policy, "/srv/w/state/volumes"), 0);
+	cr_assert_eq(file_policy_add(&policy, "/srv/run"), 0);
+	cr_assert_eq(file_policy_keep_out(&policy, "/srv/w/state/"), 0);
+	cr_assert_eq(file_policy_keep_out(&policy, "/srv/run"), 0);
+	cr_expect_eq(file_policy_keep_out(&policy, "/srv"), -ENOSPC);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fail fail = {.kind = FAIL_NONE};
+		cr_expect_eq(file_policy_check(&policy, cases[i].path, cases[i].device, &fail) == 0, cases[i].allowed,
+			     "'%s': %s", cases[i].path, fail.text);
+		if (!cases[i].allowed)
+			cr_expect_not_null(strstr(fail.text, "its own files"), "'%s': %s", cases[i].path, fail.text);
+	}
+}
+
+/* In a process of its own: a directory and a link to another one change places, as fast as they can. */
+static pid_t swap_for_ever(const char *directory, const char *link)
+{
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (renameat2(AT_FDCWD, directory, AT_FDCWD, link, RENAME_EXCHANGE) == 0)
+		;
+	_exit(1);
+}
+
+Test(cp_file, a_directory_that_becomes_a_link_meanwhile_leads_nowhere, .timeout = 60)
+{
+	const char *inside = folder_path("in"), *outside = folder_path("out"), *via = folder_path("in/via"),
+		   *made = folder_path("in/via/sub/new"), *escaped = folder_path("out/sub/new");
+	struct file_policy policy = policy_of(folder());
+	unsigned count = 0;
+
+	cr_assert_eq(mkdir(inside, 0700) | mkdir(outside, 0700) | mkdir(via, 0700), 0);
+	cr_assert_eq(mkdir(folder_path("in/via/sub"), 0700) | mkdir(folder_path("out/sub"), 0700), 0);
+	policy = policy_of(inside);
+	cr_assert_eq(symlink(outside, folder_path("in/link")), 0);
+	pid_t swapper = swap_for_ever(via, folder_path("in/link"));
+	for (int i = 0; i < 20000; i++) {
+		const struct monitor_file create = request_of(made, MONITOR_FILE_CREATE | MONITOR_FILE_SPARSE, 4096);
+		struct monitor_file_result result = {.flags = 0};
+		struct fail fail = {.kind = FAIL_NONE};
+		int fd = file_open(&policy, &create, -1, &result, &fail);
+		if (fd >= 0) {
+			count++;
+			close(fd);
+		}
+		cr_assert_eq(access(escaped, F_OK), -1, "round %d made a file outside", i);
+		(void)file_erase(&policy, &create, &fail);
+	}
+	cr_assert_eq(kill(swapper, SIGKILL), 0);
+	cr_assert_eq(waitpid(swapper, NULL, 0), swapper);
+	cr_expect_gt(count, 0u, "the link was never away");
 }
 
 Test(cp_file, an_opened_file_is_described_locked_and_close_on_exec)
