@@ -129,10 +129,10 @@ static const struct cli_param volume_fault_params[] = {
 		    .min = 2, .max = UINT16_MAX),                                                                      \
 		OPT("sectors-max", INT, "sectors_max",                                                                 \
 		    "largest transfer per frame, in 512-byte sectors; 0: what the MTU allows", .max = 255),            \
-		OPT("remote-mask", BOOL, "remote.mask", "clients may edit the MAC mask"),                              \
-		OPT("remote-config", BOOL, "remote.config", "clients may set the config string"),                      \
+		OPT("remote-mask", BOOL, "remote.mask", "clients may edit the MAC mask (default no)"),                 \
+		OPT("remote-config", BOOL, "remote.config", "clients may set the config string (default no)"),         \
 		OPT("remote-force-reserve", BOOL, "remote.force_reserve",                                              \
-		    "clients may take a reservation from another")
+		    "clients may take a reservation from another (default no)")
 
 static const struct cli_param export_create_params[] = {
 	ARG("TARGET", TARGET, NULL, "SHELF.SLOT of the new export, e.g. 1.0"),
@@ -198,9 +198,12 @@ const struct cli_command cli_storage_commands[] = {
 	{WORDS("export", "aoe", "create"), .method = "aoe.export.create", .params = export_create_params,
 	 .done = "export aoe {shelf}.{slot}: created, serves volume {volume}", .summary = "Serve a volume over AoE",
 	 .details = "Clients are told at once by a broadcast. Shelves 4095 and 65535 and slot 255 cannot "
-		    "be used: clients take them for wildcards.",
+		    "be used: clients take them for wildcards. Any client may reserve and release; the other "
+		    "changes that AoE knows, which aoecfg and others make from the network, are the operator's alone "
+		    "unless a --remote option allows them, because MAC addresses are easily forged.",
 	 .examples = "export aoe create 1.0 disk0\n"
-		     "export aoe create 1.1 golden --read-only --ports east,west --vlans 0,20"},
+		     "export aoe create 1.1 golden --read-only --ports east,west --vlans 0,20\n"
+		     "export aoe create 1.2 shared --remote-config yes --remote-force-reserve yes"},
 	{WORDS("export", "aoe", "set"), .method = "aoe.export.set", .params = export_set_params, .some_option = true,
 	 .done = "export aoe {shelf}.{slot}: changed", .summary = "Change an AoE export in service",
 	 .examples = "export aoe set 1.0 --ports all --buffer-count 128\nexport aoe set 1.0 --remote-mask no"},

@@ -97,12 +97,8 @@ static int take_settings(struct rpc_call *call, struct export_row *row, struct f
 
 static void run_create(struct rpc_call *call)
 {
-	struct export_row row = {.shelf = shelf_of(call),
-				 .slot = slot_of(call),
-				 .buffer_count = 64,
-				 .remote_mask = true,
-				 .remote_config = true,
-				 .remote_force_reserve = true};
+	/* Administration from the network is off: whoever can send a frame could lock every client out. */
+	struct export_row row = {.shelf = shelf_of(call), .slot = slot_of(call), .buffer_count = 64};
 	struct volume_row volume;
 	struct fail fail;
 

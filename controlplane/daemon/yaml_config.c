@@ -332,7 +332,6 @@ static int take_export(struct yaml_reader *reader, const yaml_node_t *node, cons
 	memset(export_, 0, sizeof *export_);
 	export_->line = yaml_line(node);
 	export_->row.buffer_count = 64;
-	export_->row.remote_mask = export_->row.remote_config = export_->row.remote_force_reserve = true;
 	if (yaml_take_map(reader, node, where, keys, export_) != 0)
 		return -1;
 	if (model_export_check(&export_->row, &why) != 0)

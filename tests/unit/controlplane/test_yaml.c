@@ -113,6 +113,9 @@ Test(cp_yaml, every_key_is_read)
 	cr_expect(second->mask_given && second->row.mask_count == 1);
 	cr_expect(second->config_given && second->row.config_bytes == 4);
 	cr_expect_null(config_export_at(config, 2, 1));
+	const struct export_row *first = &config->exports[0].row;
+	cr_expect(!first->remote_mask && !first->remote_config && !first->remote_force_reserve,
+		  "the network may change what nobody allowed");
 	config_free(config);
 }
 
