@@ -11,15 +11,28 @@
 #include "common/text.h"
 #include "daemon/file_priv.h"
 
-static int refuse_space(int fd, const char *path, uint64_t size_bytes, int error, struct fail *fail)
+static int refuse_full(const char *path, uint64_t size_bytes, uint64_t free_bytes, struct fail *fail)
 {
 	char want[TEXT_SIZE_BYTES], have[TEXT_SIZE_BYTES];
+
+	return fail_set(fail, FAIL_FAILED, "%s: %s do not fit, its file system has %s free; free space there", path,
+			text_size_emit(size_bytes, want), text_size_emit_short(free_bytes, have));
+}
+
+/* UINT64_MAX where the file system does not tell. */
+static uint64_t free_bytes(int fd)
+{
 	struct statvfs fs;
 
-	if (error == ENOSPC && fstatvfs(fd, &fs) == 0)
-		return fail_set(fail, FAIL_FAILED, "%s: %s do not fit, its file system has %s free; free space there",
-				path, text_size_emit(size_bytes, want),
-				text_size_emit_short((uint64_t)fs.f_bavail * fs.f_frsize, have));
+	return fstatvfs(fd, &fs) == 0 && fs.f_blocks ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
+}
+
+static int refuse_length(const char *path, uint64_t size_bytes, uint64_t was_free, int error, struct fail *fail)
+{
+	char want[TEXT_SIZE_BYTES];
+
+	if (error == ENOSPC)
+		return refuse_full(path, size_bytes, was_free, fail);
 	if (error == EFBIG)
 		return fail_set(fail, FAIL_FAILED, "%s: %s are more than its file system allows for a file", path,
 				text_size_emit(size_bytes, want));
@@ -32,16 +45,25 @@ static int refuse_space(int fd, const char *path, uint64_t size_bytes, int error
 			strerror(error));
 }
 
-/* Length and, unless sparse, blocks; durable. */
+/*
+ * Length and, unless sparse, blocks; durable.  What cannot fit is not even tried:
+ * fallocate would take all that is free before it fails, and whatever else lives
+ * there, sparse volumes and the state among them, would find the disk full meanwhile.
+ */
 static int set_length(int fd, const char *path, uint64_t size_bytes, bool sparse, struct fail *fail)
 {
+	struct stat st;
+	uint64_t was_free = free_bytes(fd);
 	int rc;
 
+	if (!sparse && fstat(fd, &st) == 0 && size_bytes > (uint64_t)st.st_size &&
+	    size_bytes - (uint64_t)st.st_size > was_free)
+		return refuse_full(path, size_bytes, was_free, fail);
 	do
 		rc = sparse ? ftruncate(fd, (off_t)size_bytes) : fallocate(fd, 0, 0, (off_t)size_bytes);
 	while (rc != 0 && errno == EINTR);
 	if (rc != 0 || fsync(fd) != 0)
-		return refuse_space(fd, path, size_bytes, errno, fail);
+		return refuse_length(path, size_bytes, was_free, errno, fail);
 	return 0;
 }
 

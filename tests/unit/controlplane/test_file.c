@@ -439,6 +439,25 @@ Test(cp_file, a_file_that_does_not_fit_leaves_nothing_behind)
 	cr_expect_eq(umount(mount_point), 0);
 }
 
+Test(cp_file, what_cannot_fit_takes_no_block_from_others_on_the_way)
+{
+	struct monitor_file_result result;
+	struct statvfs fs;
+	struct fail fail;
+
+	cr_assert_eq(statvfs(folder(), &fs), 0);
+	const uint64_t all = (uint64_t)fs.f_blocks * fs.f_frsize;
+	cr_expect_eq(open_file(folder_path("disk"), MONITOR_FILE_CREATE, all * 2, &result, &fail), -1);
+	cr_expect_not_null(strstr(fail.text, "do not fit"), "%s", fail.text);
+	/* Told after everything had been taken, it would be none. */
+	cr_expect_null(strstr(fail.text, " 0B free"), "%s", fail.text);
+	int fd = open_file(folder_path("small"), MONITOR_FILE_CREATE, SIZE, &result, &fail);
+	cr_assert_geq(fd, 0, "%s", fail.text);
+	cr_expect_eq(file_grow(fd, "small", all * 2, &result, &fail), -1);
+	cr_expect_null(strstr(fail.text, " 0B free"), "%s", fail.text);
+	close(fd);
+}
+
 Test(cp_file, growing_keeps_sparse_files_sparse_and_never_shrinks)
 {
 	struct monitor_file_result result;
