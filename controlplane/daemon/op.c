@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/text.h"
 #include "daemon/log.h"
@@ -19,6 +21,25 @@ int op_transaction(struct daemon *daemon, op_step_fn *step, void *ctx, struct fa
 bool op_error_is_absence(int error)
 {
 	return error == ENOTCONN || error == ETIMEDOUT || error == ENODEV;
+}
+
+int op_check_cpus(const struct runtime_row *row, struct fail *fail)
+{
+	struct text_lcores lcores;
+	char path[96];
+
+	if (!row->lcores[0] || text_lcores_parse(row->lcores, &lcores) != 0)
+		return 0;
+	for (unsigned i = 0; i < lcores.count; i++) {
+		/* What DPDK's EAL looks for.  A processor that was turned off has none. */
+		(void)snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/core_id", lcores.id[i]);
+		if (access(path, F_OK) != 0 && errno == ENOENT)
+			return fail_set(
+				fail, FAIL_USAGE,
+				"lcores: this machine has no processor %u, or it is off; lscpu shows which there are",
+				lcores.id[i]);
+	}
+	return 0;
 }
 
 static void on_erased(void *ctx, const struct monitor_file_result *result, int fd)

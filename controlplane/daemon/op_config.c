@@ -332,9 +332,14 @@ static struct config_op *begin(struct daemon *daemon, const char *text, size_t l
 	return op;
 }
 
+/* What only this machine can tell is asked when it is applied, not when it is compared: as the stores are. */
 static void start(struct config_op *op)
 {
-	if (json_array_size(op->diff.changes) == 0)
+	struct fail fail;
+
+	if (op->diff.runtime_changed && op->config->lcores_given && op_check_cpus(&op->config->runtime, &fail) != 0)
+		abandon(op, &fail);
+	else if (json_array_size(op->diff.changes) == 0)
 		succeed(op, true);
 	else
 		see_to_next(op);

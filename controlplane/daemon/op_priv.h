@@ -22,6 +22,10 @@ bool op_error_is_absence(int error);
 /* Refuse what only the dataplane can answer; message may be NULL. */
 void op_refuse_absent(struct rpc_call *call, const char *message);
 
+/* Has the machine every processor of a plain list?  Asked before a restart of the dataplane, which would fail and cost
+ * clients a pause.  The EAL's own notation is left to the EAL.  0 or -1. */
+int op_check_cpus(const struct runtime_row *row, struct fail *fail);
+
 /* Remove a file that was made for an operation that failed. */
 void op_erase_made(struct daemon *daemon, const char *path, uint64_t device, uint64_t inode);
 

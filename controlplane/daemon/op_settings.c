@@ -148,7 +148,7 @@ void op_lcore_set(struct rpc_call *call, const struct runtime_row *row)
 	struct settings_op op = {.kind = LCORE_SET, .runtime = *row};
 	struct fail fail;
 
-	if (state_runtime_get(call->daemon->state, &op.runtime_before, &fail) != 0)
+	if (op_check_cpus(row, &fail) != 0 || state_runtime_get(call->daemon->state, &op.runtime_before, &fail) != 0)
 		rpc_refuse(call, &fail);
 	else
 		start(call, &op);
