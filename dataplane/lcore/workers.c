@@ -16,6 +16,7 @@
 
 #include "lcore/control.h"
 #include "lcore/priv.h"
+#include "lcore/spread.h"
 
 #define START_TIMEOUT_MS 5000u
 /* Bounce buffers of a worker: the largest AoE transfer, widened to whole 4,096-byte blocks on both sides. */
@@ -177,15 +178,15 @@ static void assign_port(unsigned port)
 	view->present = !port_removed(port);
 	rx_set_filter(port);
 	for (unsigned q = 0; q < port_rx_queue_count(port); q++) {
-		struct worker_private *priv = workers[q % created_count].priv;
+		struct worker_private *priv = workers[spread_owner(port, q, created_count)].priv;
 		if (priv->rx_count < RX_QUEUE_COUNT_MAX)
 			rx_assign(priv, (uint8_t)port, (uint16_t)q);
 	}
 	for (unsigned i = 0; i < created_count; i++) {
 		struct tx_lane *lane = &workers[i].priv->tx[port];
 		unsigned queues = port_tx_queue_count(port);
-		lane->owner = (uint8_t)(queues ? i % queues : i);
-		lane->queue = lane->owner;
+		lane->queue = (uint16_t)(queues ? spread_tx_queue(port, i, queues, created_count) : 0);
+		lane->owner = (uint8_t)(queues ? spread_owner(port, lane->queue, created_count) : i);
 	}
 }
 

@@ -224,7 +224,11 @@ static int set_up_queues(struct port *port, const struct rte_eth_dev_info *info,
 	return 0;
 }
 
-/* RSS does not spread frames without IP, and where they land is the NIC's choice: say it. */
+/*
+ * RSS does not spread frames without IP, and none is asked for: AoE comes in on
+ * one queue, and the worker that polls it hands frames over to the owners of
+ * their exports.  A rule makes sure which queue; what is in effect is told.
+ */
 static void steer_aoe(struct port *port)
 {
 	if (port->device.kind != PORT_PCI || port->rx_queue_count == 1)
@@ -241,8 +245,12 @@ static void steer_aoe(struct port *port)
 		{.type = RTE_FLOW_ACTION_TYPE_END},
 	};
 	struct rte_flow_error flow_error = {0};
-	if (!rte_flow_create(port->ethdev_id, &attr, pattern, actions, &flow_error))
-		port_note(port, "no flow rule for EtherType 0x88a2 (%s): frames are handed over between workers",
+	if (rte_flow_create(port->ethdev_id, &attr, pattern, actions, &flow_error))
+		port_note(port, "a flow rule brings AoE in on queue 0: frames are handed over between workers");
+	else
+		port_note(port,
+			  "no flow rule for EtherType 0x88a2 (%s), AoE comes in where the NIC likes: frames are handed "
+			  "over between workers",
 			  flow_error.message ? flow_error.message : "not supported");
 }
 
