@@ -41,7 +41,29 @@ enum wire_result {
 	REASON(ATA_IDENTIFY_CHECKSUM, "IDENTIFY data with a wrong checksum")                                           \
 	REASON(TCP_HEADER, "TCP header not whole")                                                                     \
 	REASON(TCP_OFFSET, "TCP data offset inside the header or behind the segment")                                  \
-	REASON(TCP_OPTION, "TCP option whose length leads nowhere")
+	REASON(TCP_OPTION, "TCP option whose length leads nowhere")                                                    \
+	REASON(ARP_PACKET, "ARP packet not whole")                                                                     \
+	REASON(ARP_KIND, "ARP of another hardware or protocol than Ethernet and IPv4")                                 \
+	REASON(ARP_OPERATION, "ARP operation unknown")                                                                 \
+	REASON(IPV4_HEADER, "IPv4 header not whole")                                                                   \
+	REASON(IPV4_VERSION, "IPv4 version is not 4")                                                                  \
+	REASON(IPV4_HEADER_LENGTH, "IPv4 header length below 20")                                                      \
+	REASON(IPV4_LENGTH, "IPv4 total length below the header or beyond the frame")                                  \
+	REASON(IPV4_OPTION, "IPv4 option length not sane")                                                             \
+	REASON(IPV4_CHECKSUM, "IPv4 header checksum wrong")                                                            \
+	REASON(IPV6_HEADER, "IPv6 header not whole")                                                                   \
+	REASON(IPV6_VERSION, "IPv6 version is not 6")                                                                  \
+	REASON(IPV6_LENGTH, "IPv6 payload length beyond the frame")                                                    \
+	REASON(IPV6_EXTENSION, "IPv6 extension header not whole or misplaced")                                         \
+	REASON(IPV6_OPTION, "IPv6 option unknown, and to be refused")                                                  \
+	REASON(IPV6_EXTENSION_COUNT, "too many IPv6 extension headers")                                                \
+	REASON(IPV6_ROUTING, "IPv6 routing header with segments left")                                                 \
+	REASON(ICMP_HEADER, "ICMP header not whole")                                                                   \
+	REASON(ICMP_QUOTE, "ICMP error quotes too little")                                                             \
+	REASON(ND_MESSAGE, "neighbour discovery message not whole")                                                    \
+	REASON(ND_OPTION, "neighbour discovery option length not sane")                                                \
+	REASON(ND_TARGET, "neighbour discovery target is multicast")                                                   \
+	REASON(ND_CODE, "neighbour discovery code is not 0")
 
 enum wire_reason {
 #define WIRE_REASON_ENUM_(name, text) WIRE_WHY_##name,

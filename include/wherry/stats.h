@@ -60,8 +60,34 @@
     WHERRY_STATS_LCORE_NBD(STAT)
 
 #define WHERRY_STATS_LCORE_NET(STAT) \
+    STAT(LCORE, net_datagrams_in, C, packets, "datagrams for an address of the appliance") \
+    STAT(LCORE, net_datagrams_out, C, packets, "datagrams sent, or held until their next hop is known") \
+    STAT(LCORE, net_echo_replies, C, packets, "echo requests answered") \
+    STAT(LCORE, net_icmp_errors_in, C, packets, "ICMP errors received that quote a TCP segment of ours") \
+    STAT(LCORE, net_icmp_errors_out, C, packets, "ICMP errors sent") \
+    STAT(LCORE, net_solicitations, C, packets, "ARP requests and neighbour solicitations sent") \
+    STAT(LCORE, net_advertisements, C, packets, "ARP replies, announcements and neighbour advertisements sent") \
+    STAT(LCORE, net_mac_changes, C, events, "a neighbour's hardware address changed") \
+    STAT(LCORE, net_conflicts, C, events, "another station used one of our addresses") \
     STAT(LCORE, net_drop_malformed, C, frames, "IP dropped: header not whole or not sane") \
-    STAT(LCORE, net_drop_address, C, frames, "IP dropped: not for an address of the appliance, or from none that can be")
+    STAT(LCORE, net_drop_checksum, C, frames, "IP or ICMP dropped: checksum wrong") \
+    STAT(LCORE, net_drop_source, C, frames, "IP dropped: from an address that no sender has, or from our own") \
+    STAT(LCORE, net_drop_address, C, frames, "IP or ARP dropped: not for an address of the appliance") \
+    STAT(LCORE, net_drop_group, C, frames, "IP dropped: unicast datagram in a broadcast or multicast frame") \
+    STAT(LCORE, net_drop_fragment, C, frames, "IP dropped: fragments are not served") \
+    STAT(LCORE, net_drop_option, C, frames, "IP dropped: source route, or extension header that is not served") \
+    STAT(LCORE, net_drop_protocol, C, frames, "IP dropped: protocol or port not served") \
+    STAT(LCORE, net_drop_icmp, C, frames, "ICMP dropped: malformed, not served, or about no segment of ours") \
+    STAT(LCORE, net_drop_echo_limit, C, frames, "echo requests dropped: more than the limit") \
+    STAT(LCORE, net_drop_error_limit, C, packets, "ICMP errors not sent: more than the limit") \
+    STAT(LCORE, net_drop_arp, C, frames, "ARP dropped: malformed or not sane") \
+    STAT(LCORE, net_drop_nd, C, frames, "neighbour discovery dropped: malformed, forwarded (hop limit), or not sane") \
+    STAT(LCORE, net_drop_no_neighbour, C, packets, "dropped: the next hop did not answer") \
+    STAT(LCORE, net_drop_hold_full, C, packets, "dropped: too many packets wait for their next hop") \
+    STAT(LCORE, net_drop_neighbour_full, C, packets, "dropped: neighbour cache full of neighbours in use") \
+    STAT(LCORE, net_drop_no_address, C, packets, "dropped: our address of the path is not usable, or its interface is gone") \
+    STAT(LCORE, net_drop_too_big, C, packets, "dropped: datagram larger than its interface takes") \
+    STAT(LCORE, net_drop_no_buffer, C, packets, "dropped: no packet buffer")
 
 #define WHERRY_STATS_LCORE_TCP(STAT) \
     STAT(LCORE, tcp_drop_malformed, C, segments, "TCP dropped: header not whole or options not sane") \
@@ -183,7 +209,7 @@ enum wherry_client_stat { WHERRY_STATS_CLIENT(WHERRY_STAT_ENUM_) WHERRY_CLIENT_S
 enum wherry_volume_stat { WHERRY_STATS_VOLUME(WHERRY_STAT_ENUM_) WHERRY_VOLUME_STAT_COUNT };
 #undef WHERRY_STAT_ENUM_
 
-#define WHERRY_STAT_COUNT_MAX 128 /* most statistics any one scope may have */
+#define WHERRY_STAT_COUNT_MAX 192 /* most statistics any one scope may have */
 
 enum wherry_stat_scope {
 	WHERRY_SCOPE_PORT,
