@@ -33,6 +33,13 @@ static inline struct ip_addr ip_addr_v4(const uint8_t bytes[4])
 	return a;
 }
 
+static inline struct ip_addr ip_addr_v6(const uint8_t bytes[16])
+{
+	struct ip_addr a;
+	memcpy(a.b, bytes, 16);
+	return a;
+}
+
 /* All zero bytes: no address, "any" in a listener. */
 static inline bool ip_addr_is_none(const struct ip_addr *a)
 {

@@ -36,11 +36,18 @@ struct net_config;
 
 /* ---- configuration: made by the main lcore, then immutable ---- */
 
+#define NET_ADDRESS_COUNT_MAX 256u
+#define NET_ROUTE_COUNT_MAX 256u
+#define NET_INTERFACE_COUNT_MAX 64u
+
 struct net_address {
 	uint16_t port_index;
 	uint16_t vlan; /* 0: untagged */
 	struct ip_addr addr;
 	uint8_t prefix_bits; /* of the family: up to 32 for IPv4, 128 for IPv6 */
+	/* It was ours a moment ago (a restart): served from the first moment, while looking for conflicts goes on.
+	 * Others are probed for first, which takes 5 s for IPv4 (RFC 5227 2.1) and 1 s for IPv6 (RFC 4862 5.4). */
+	bool optimistic;
 };
 
 struct net_route {
@@ -49,12 +56,13 @@ struct net_route {
 	struct ip_addr gateway;
 };
 
-/* One interface is a port with a VLAN. */
+/* One interface is a port with a VLAN; it is there when it has an address, and then has a link-local one, too. */
 struct net_port {
 	uint8_t mac[6];
 	uint16_t mtu; /* of the IP datagram */
 	bool present;
-	bool punt; /* what is not for the appliance may go to the kernel */
+	bool punt;  /* what is not for the appliance may go to the kernel */
+	bool slaac; /* addresses and default routers by router advertisements (RFC 4862), untagged */
 };
 
 struct net_settings {
@@ -75,17 +83,27 @@ void net_config_destroy(struct net_config *config);
 
 /* ---- what a transport keeps for each flow ---- */
 
+#define NET_PATH_HEADER_BYTES 64u
+
 /* Filled in by net_path_open; the cache in it is refreshed by net_output. */
 struct net_path {
 	struct ip_addr local, remote;
 	uint16_t port_index; /* interface */
 	uint16_t vlan;
-	uint16_t mtu;         /* of the path, never below the family's minimum */
+	uint16_t mtu;         /* of the path, as net_path_mtu saw it last; never below the family's minimum */
 	uint8_t header_bytes; /* Ethernet and IP: what net_output puts in front */
-	bool resolved;        /* the cached header is usable while epoch is the lcore's */
-	uint32_t epoch;
+	/* Private to net/ from here on. */
+	bool v4;
+	uint8_t interface;
+	uint16_t payload_max;  /* bytes behind the IP header that the interface takes */
+	uint32_t epoch;        /* the header is usable while this is the neighbour's stamp */
+	uint32_t neighbour;    /* index */
+	uint32_t generation;   /* of the configuration that the way was found in */
+	uint32_t mtu_stamp;    /* mtu is current while this is the lcore's, */
+	uint64_t mtu_until_ns; /* and until then */
+	uint64_t sum;          /* of the constant words of an IPv4 header */
 	struct ip_addr next_hop;
-	uint8_t header[NET_HEADROOM_BYTES]; /* template, right-aligned fields filled in per packet */
+	uint8_t header[NET_PATH_HEADER_BYTES]; /* template: lengths, protocol and checksum are filled in per packet */
 };
 
 /* Why a datagram came back (ICMP, ICMPv6), for the flow that it quotes.  The transport checks the sequence number
@@ -94,7 +112,7 @@ enum net_error { NET_ERROR_TOO_BIG, NET_ERROR_UNREACHABLE, NET_ERROR_PORT_UNREAC
 
 struct net_icmp_view {
 	enum net_error error;
-	uint16_t mtu; /* TOO_BIG: of the next hop, 0 when it did not say */
+	uint16_t mtu; /* TOO_BIG: of the next hop, 0 when it did not say (RFC 1191 5) */
 	struct ip_addr local, remote;
 	uint16_t local_port, remote_port;
 	uint32_t seq; /* of the segment quoted */
@@ -112,7 +130,7 @@ struct net_env {
 	void (*tcp_input)(void *ctx, struct pkt *pkt, const struct ip_view *view, uint64_t now_ns);
 	void (*tcp_icmp)(void *ctx, const struct net_icmp_view *icmp, uint64_t now_ns);
 	uint64_t *lcore_stats; /* [WHERRY_LCORE_STAT_COUNT]: net_* counters */
-	uint64_t secret;       /* unpredictable: fragment identifiers, hash seeds */
+	uint64_t secret;       /* unpredictable: hash seeds */
 };
 
 /* Main lcore.  neighbour_count bounds the cache, held_count the packets that wait for resolution.  NULL without memory.
@@ -122,8 +140,9 @@ void net_lcore_destroy(struct net_lcore *lcore);
 
 /* ---- below: the owning lcore only ---- */
 
-/* Use this configuration from now on (NULL: no addresses).  Returns the one before.  Paths find out by the epoch.
- * announce: say hello for every address that is new (gratuitous ARP, unsolicited neighbour advertisement). */
+/* Use this configuration from now on (NULL: no addresses).  Returns the one before.  Paths find out by themselves.
+ * announce: this worker speaks for all of them: it probes for conflicts, and says hello for every address that is new
+ * (gratuitous ARP, unsolicited neighbour advertisement).  The others run the same timers silently. */
 const struct net_config *net_set_config(struct net_lcore *lcore, const struct net_config *config, bool announce,
 					uint64_t now_ns);
 
@@ -145,9 +164,9 @@ bool net_frame_is_for_all(const uint8_t *frame, uint32_t len_bytes, const struct
 void net_learn(struct net_lcore *lcore, const struct pkt *pkt, const struct eth_view *eth, uint64_t now_ns);
 
 /*
- * Look at a frame for routing to the worker that owns its flow: true, with a
- * hash that is the same for both directions' packets of a flow that arrive here,
- * when it is an unfragmented TCP segment.  Pure.
+ * Look at a frame for routing to the worker that owns its flow: true, with the
+ * flow's hash, when it is an unfragmented TCP segment, or an ICMP error that
+ * quotes one of ours.  Pure.
  */
 bool net_peek_flow(const uint8_t *frame, uint32_t len_bytes, const struct eth_view *eth, uint32_t *hash);
 /* The hash that net_peek_flow gives for what remote sends to local.  Pure. */
@@ -179,8 +198,23 @@ uint16_t net_path_mtu(struct net_lcore *lcore, struct net_path *path, uint64_t n
 /* The transport heard from the neighbour: what it has in the cache is confirmed (RFC 4861 7.3.1). */
 void net_path_confirm(struct net_lcore *lcore, const struct net_path *path, uint64_t now_ns);
 
+/* The link of a port has come up, perhaps to another switch: announce its addresses, look for routers. */
+void net_on_link_up(struct net_lcore *lcore, uint16_t port_index, uint64_t now_ns);
+
 /* Timers: resolution retries, expiry, duplicate address detection.  Call every turn; cheap.  Returns frames sent. */
 unsigned net_poll(struct net_lcore *lcore, uint64_t now_ns);
+
+/* Our addresses for the operator, link-local and advertised ones included; returns how many were written. */
+enum net_address_state { NET_TENTATIVE, NET_USABLE, NET_DUPLICATE };
+struct net_address_info {
+	struct ip_addr addr;
+	uint16_t port_index, vlan;
+	uint8_t state; /* enum net_address_state; a DUPLICATE is not served, and probed for again once a minute */
+	bool advertised;
+	uint32_t conflict_count;
+	uint8_t conflict_mac[6]; /* who used it last */
+};
+unsigned net_address_copy(const struct net_lcore *lcore, struct net_address_info *to, unsigned max);
 
 /* Neighbours for the operator; returns how many were written. */
 struct net_neighbour {

@@ -51,6 +51,23 @@ struct icmp_wire {
 _Static_assert(sizeof(struct icmp_wire) == ICMP_HEADER_BYTES, "RFC 792, RFC 4443 2.1");
 _Static_assert(offsetof(struct icmp_wire, rest) == 4, "RFC 792, RFC 4443 2.1");
 
+/* Errors quote a datagram, and none is sent about one. */
+static inline bool icmp_is_error(uint8_t type)
+{
+	return type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER_PROBLEM;
+}
+
+static inline bool icmpv6_is_error(uint8_t type)
+{
+	return type < 128;
+}
+
+/* Neighbour discovery that hosts take part in. */
+static inline bool icmpv6_is_nd(uint8_t type)
+{
+	return type >= ICMPV6_ROUTER_SOLICITATION && type <= ICMPV6_NEIGHBOUR_ADVERTISEMENT;
+}
+
 /* Both families; the checksum is the caller's, who has the pseudo header. */
 struct icmp_header {
 	uint8_t type, code;

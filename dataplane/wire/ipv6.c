@@ -66,7 +66,6 @@ static struct wire_status walk_options(const uint8_t *data, uint32_t at, uint32_
 			return wire_no(WIRE_BAD, WIRE_WHY_IPV6_EXTENSION);
 		if (type != OPTION_PADN && type != OPTION_ROUTER_ALERT && type >> 6 != 0) {
 			payload->report = type >> 6 >= 2;
-			payload->report_group = type >> 6 == 2;
 			payload->code = PROBLEM_OPTION;
 			payload->bad_bytes = at;
 			return wire_no(WIRE_UNSUPPORTED, WIRE_WHY_IPV6_OPTION);

@@ -60,7 +60,6 @@ struct ipv6_payload {
 				* A fragment header of a whole datagram is skipped (RFC 6946). */
 	/* With a refusal that the sender is to hear of (RFC 8200 4.2, 4.4): */
 	bool report;        /* by a Parameter Problem */
-	bool report_group;  /* even when the datagram was multicast */
 	uint8_t code;       /* of the Parameter Problem */
 	uint32_t bad_bytes; /* its pointer */
 };
