@@ -29,8 +29,6 @@
 struct nbd_lcore;
 struct nbd_export;
 
-#define NBD_ALLOW_COUNT_MAX 64 /* prefixes of one export */
-
 struct nbd_prefix {
 	struct ip_addr addr;
 	uint8_t bits; /* of the 128: an IPv4 /24 is 120 */
@@ -45,7 +43,7 @@ struct nbd_export_settings {
 	bool read_only;
 	bool is_default;      /* also answers to the empty name */
 	uint16_t allow_count; /* 0: everybody */
-	struct nbd_prefix allow[NBD_ALLOW_COUNT_MAX];
+	struct nbd_prefix allow[WHERRY_NBD_ALLOW_COUNT_MAX];
 	struct vol_port volume; /* as this worker reaches it */
 };
 

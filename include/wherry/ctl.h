@@ -77,6 +77,12 @@ enum wherry_backend {
 #define WHERRY_AOE_REMOTE_CONFIG 0x4u        /* clients may set the config string */
 #define WHERRY_AOE_REMOTE_FORCE_RESERVE 0x8u /* clients may use force-reserve */
 
+/* NBD export flags */
+#define WHERRY_NBD_READ_ONLY 0x1u
+#define WHERRY_NBD_DEFAULT 0x2u /* answers to the empty name, too */
+
+enum wherry_tcp_congestion { WHERRY_TCP_CUBIC, WHERRY_TCP_DCTCP, WHERRY_TCP_RENO };
+
 /* What an AOE_PERSIST request changes */
 enum wherry_aoe_change {
 	WHERRY_AOE_CHANGE_CONFIG = 1,
@@ -155,6 +161,48 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
     U64(export_id) U64(state_generation) BYTES(config, WHERRY_AOE_CONFIG_BYTES_MAX) \
     MACS(mask, WHERRY_AOE_MASK_COUNT_MAX) MACS(reserve, WHERRY_AOE_RESERVE_COUNT_MAX)
 
+/* The whole configuration of IP; lists of one length belong together.  An address is 16 bytes, IPv4 as
+ * ::ffff:a.b.c.d; bits are the family's (up to 32 for IPv4). */
+#define WHERRY_CTL_F_NET_PUT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
+    U64(generation) \
+    U16S(address_port, WHERRY_ADDRESS_COUNT_MAX) U16S(address_vlan, WHERRY_ADDRESS_COUNT_MAX) \
+    BYTES(address, WHERRY_ADDRESS_COUNT_MAX * 16) BYTES(address_bits, WHERRY_ADDRESS_COUNT_MAX) \
+    BYTES(route, WHERRY_ROUTE_COUNT_MAX * 16) BYTES(route_bits, WHERRY_ROUTE_COUNT_MAX) \
+    BYTES(route_gateway, WHERRY_ROUTE_COUNT_MAX * 16) \
+    U16S(punt, WHERRY_PORT_COUNT_MAX) /* ports that pass to the kernel what is not for the appliance */
+
+/* For connections from now on.  Times of 0 switch off. */
+#define WHERRY_CTL_F_TCP_PUT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
+    U8(congestion)       /* enum wherry_tcp_congestion */ \
+    BOOL(ecn) U32(keepalive_idle_ms) U32(keepalive_interval_ms) U32(keepalive_count) U32(user_timeout_ms)
+
+/* The TCP port that NBD listens on, 0: none. */
+#define WHERRY_CTL_F_NBD_PUT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) U16(tcp_port)
+/* allow empty: everybody; its addresses and bits (of the family) have one length. */
+#define WHERRY_CTL_F_NBD_EXPORT_PUT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
+    U64(id) U64(generation) U64(volume_id) STR(name, WHERRY_NAME_BYTES_MAX) \
+    STR(description, WHERRY_TEXT_BYTES_MAX) U32(flags) \
+    BYTES(allow, WHERRY_NBD_ALLOW_COUNT_MAX * 16) BYTES(allow_bits, WHERRY_NBD_ALLOW_COUNT_MAX)
+#define WHERRY_CTL_F_NBD_EXPORT_DELETE(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) U64(id)
+
+#define WHERRY_CTL_F_NEIGHBOUR_LIST(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S)
+#define WHERRY_CTL_F_NEIGHBOUR_ITEM(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
+    BYTES(address, 16) MACS(mac, 1) U16(port) U16(vlan) U16(lcore) STR(state, WHERRY_NAME_BYTES_MAX) U64(age_us)
+#define WHERRY_CTL_F_CONNECTION_LIST(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S)
+#define WHERRY_CTL_F_CONNECTION_ITEM(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
+    BYTES(local, 16) U16(local_port) BYTES(remote, 16) U16(remote_port) U16(port) U16(vlan) U16(lcore) \
+    STR(state, WHERRY_NAME_BYTES_MAX) STR(congestion, WHERRY_NAME_BYTES_MAX) BOOL(ecn) BOOL(sack) BOOL(timestamps) \
+    U16(mss_bytes) U32(rtt_us) U32(rtt_var_us) U32(rto_us) U32(cwnd_bytes) U32(ssthresh_bytes) U32(in_flight_bytes) \
+    U32(send_window_bytes) U32(receive_window_bytes) U64(unsent_bytes) U32(held_packets) U64(age_us) \
+    U64(bytes_in) U64(bytes_out) U64(segments_in) U64(segments_out) U64(retransmits) U64(timeouts) \
+    U64(tail_probes) U64(zero_windows) U64(out_of_order) U64(duplicates)
+#define WHERRY_CTL_F_NBD_SESSION_LIST(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S)
+/* export_id 0: still in the handshake. */
+#define WHERRY_CTL_F_NBD_SESSION_ITEM(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
+    U64(export_id) BYTES(local, 16) U16(local_port) BYTES(remote, 16) U16(remote_port) U16(lcore) U64(age_us) \
+    BOOL(structured) BOOL(extended) BOOL(base_allocation) U32(under_way) U64(read_ops) U64(read_bytes) \
+    U64(write_ops) U64(write_bytes) U64(other_ops) U64(errors)
+
 /* Idle policy: spin turns, then pause turns, then sleep of sleep_us (0: never sleep). */
 #define WHERRY_CTL_F_IDLE_PUT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
     U32(spin_turns) U32(pause_turns) U32(sleep_us)
@@ -231,7 +279,12 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
     MSG(39, IDLE_PUT, idle_put) \
     MSG(40, CAPTURE_START, capture_start) MSG(41, CAPTURE_STARTED, capture_started) MSG(42, CAPTURE_STOP, capture_stop) \
     MSG(43, CAPTURE_GET, capture_get) MSG(44, CAPTURE_ITEM, capture_item) \
-    MSG(50, EVENT, event) MSG(51, SHUTDOWN, shutdown)
+    MSG(50, EVENT, event) MSG(51, SHUTDOWN, shutdown) \
+    MSG(60, NET_PUT, net_put) MSG(61, TCP_PUT, tcp_put) MSG(62, NEIGHBOUR_LIST, neighbour_list) \
+    MSG(63, NEIGHBOUR_ITEM, neighbour_item) MSG(64, CONNECTION_LIST, connection_list) \
+    MSG(65, CONNECTION_ITEM, connection_item) \
+    MSG(70, NBD_PUT, nbd_put) MSG(71, NBD_EXPORT_PUT, nbd_export_put) MSG(72, NBD_EXPORT_DELETE, nbd_export_delete) \
+    MSG(73, NBD_SESSION_LIST, nbd_session_list) MSG(74, NBD_SESSION_ITEM, nbd_session_item)
 /* clang-format on */
 
 /* --------------------------------------------------------------- structs */

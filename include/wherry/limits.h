@@ -23,6 +23,12 @@
 #define WHERRY_AOE_SHELF_RESERVED 0x0fff /* Linux refuses answers that carry it */
 #define WHERRY_AOE_SLOT_MAX 0xfe         /* 0xff is the wildcard */
 
+#define WHERRY_ADDRESS_COUNT_MAX 128 /* IP addresses of the appliance */
+#define WHERRY_ROUTE_COUNT_MAX 128
+#define WHERRY_NBD_EXPORT_COUNT_MAX 4096
+#define WHERRY_NBD_ALLOW_COUNT_MAX 64 /* address prefixes that one export is open to */
+#define WHERRY_NBD_PORT_DEFAULT 10809 /* TCP */
+
 #define WHERRY_VOLUME_BYTES_MIN 4096ull
 #define WHERRY_VOLUME_BYTES_MAX (1ull << 57) /* 2^48 sectors of 512 bytes: LBA48 ends here */
 

@@ -39,9 +39,12 @@
     STAT(LCORE, handoff_out,     C, frames, "frames passed to the owning lcore") \
     STAT(LCORE, handoff_in,      C, frames, "frames taken from other lcores") \
     STAT(LCORE, handoff_full,    C, frames, "dropped: the owner's hand-off ring was full") \
+    STAT(LCORE, carried_out,     C, ops,    "volume requests passed to the volume's lcore") \
+    STAT(LCORE, carried_in,      C, ops,    "volume requests taken from other lcores") \
     STAT(LCORE, inbox_messages,  C, msgs,   "configuration messages handled") \
     STAT(LCORE, clients_evicted, C, clients,"client records forgotten to make room") \
     STAT(LCORE, drop_gate_closed,C, frames, "dropped: configuration not complete yet") \
+    STAT(LCORE, drop_no_buffer,  C, frames, "not passed to another lcore: no packet buffer for a copy") \
     STAT(LCORE, drop_eth_short,  C, frames, "dropped: shorter than its Ethernet header") \
     STAT(LCORE, drop_eth_type,   C, frames, "dropped: EtherType not served") \
     STAT(LCORE, drop_eth_vlan,   C, frames, "dropped: VLAN not configured on the port") \
