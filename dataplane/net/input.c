@@ -35,8 +35,17 @@ static enum net_verdict not_ours(struct net_lcore *lcore, struct pkt *pkt)
 /* Nobody sends to us from there: groups, loopback, networks, and we ourselves (RFC 1122 3.2.1.3, land attack). */
 static bool source_is_sane(const struct input *in)
 {
-	return net_addr_is_unicast(&in->view.src) && !net_local_find(in->lcore, in->interface, &in->view.src) &&
-	       !net_is_broadcast(in->lcore, in->interface, &in->view.src);
+	struct net_lcore *lcore = in->lcore;
+	const struct ip_addr *src = &in->view.src;
+	struct net_source *seen = &lcore->sources[(src->b[15] ^ src->b[14] * 7u) % NET_SOURCE_SLOT_COUNT];
+	if (seen->generation == lcore->generation && seen->interface == in->interface &&
+	    ip_addr_equal(&seen->addr, src))
+		return true;
+	if (!net_addr_is_unicast(src) || net_local_find(lcore, in->interface, src) ||
+	    net_is_broadcast(lcore, in->interface, src))
+		return false;
+	*seen = (struct net_source){*src, lcore->generation, in->interface};
+	return true;
 }
 
 static bool is_ours(const struct input *in)

@@ -125,6 +125,8 @@ struct net_pmtu {
 #define NET_PMTU_SET_COUNT 128u
 #define NET_PMTU_WAY_COUNT 4u
 
+#define NET_SOURCE_SLOT_COUNT 256u
+
 struct net_lcore {
 	struct net_env env;
 	const struct net_config *config;
@@ -138,6 +140,13 @@ struct net_lcore {
 	unsigned local_count;
 	struct net_local locals[NET_LOCAL_COUNT_MAX];
 	uint16_t local_slots[NET_LOCAL_SLOT_COUNT]; /* index + 1, 0: empty; linear probing */
+
+	/* Sources that were found sane, so that a flow's are not looked at again: valid in their generation. */
+	struct net_source {
+		struct ip_addr addr;
+		uint32_t generation;
+		uint8_t interface;
+	} sources[NET_SOURCE_SLOT_COUNT];
 
 	unsigned neighbour_count;
 	struct net_entry *neighbours;

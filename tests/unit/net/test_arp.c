@@ -188,17 +188,22 @@ Test(net_arp, a_quiet_neighbour_is_probed_by_unicast_unless_the_flow_confirms_it
 
 Test(net_arp, a_flood_of_strangers_does_not_push_out_who_is_in_use)
 {
+	struct net_path paths[8];
+	const struct ip_addr us = US;
 	rig_init(&rig, NULL);
-	const struct ip_addr us = US, peer = PEER;
-	rig_meet(&rig, &peer, &us);
-	struct net_path path = open_to(PEER);
+	for (uint8_t i = 0; i < 8; i++) {
+		const struct ip_addr peer = rig_v4(192, 0, 2, (uint8_t)(2 + i));
+		rig_meet(&rig, &peer, &us);
+		paths[i] = open_to(peer);
+		rig_send(&rig, &paths[i], 100);
+	}
 	for (unsigned i = 0; i < 1000; i++) {
 		rig.now_ns += 1000000;
-		rig_send(&rig, &path, 100);
 		arp_in(ARP_REQUEST, rig_peer, rig_v4(192, 0, 2, (uint8_t)(10 + i % 240)), US);
-		const uint8_t *last = rig.out[0].bytes;
-		cr_assert_eq(last[12] << 8 | last[13], IPV4_ETHERTYPE, "stranger %u", i);
 		rig_forget(&rig);
+		rig_send(&rig, &paths[i % 8], 100);
+		cr_assert_eq(rig.out_count, 1);
+		cr_assert_eq(rig.out[0].bytes[12] << 8 | rig.out[0].bytes[13], IPV4_ETHERTYPE, "stranger %u", i);
 	}
 	cr_expect_eq(rig.stats[WHERRY_LCORE_net_drop_neighbour_full], 0);
 	rig_fini(&rig);
