@@ -18,7 +18,7 @@ static void update_window(struct tcp_conn *conn, const struct tcp_segment *segme
 	if (was_closed && conn->snd_wnd) {
 		/* The probe, and what was sent before the window closed, may have been dropped there. */
 		conn->backoff = 0;
-		conn->progress_ns = conn->lcore->now_ns;
+		conn->progress_ns = conn->rto_base_ns = conn->lcore->now_ns;
 		struct tcp_sent *head = TAILQ_FIRST(&conn->sent);
 		if (head && conn->probing)
 			tcp_mark_lost(conn, head);
@@ -70,7 +70,7 @@ static void advance(struct tcp_conn *conn, const struct tcp_segment *segment, st
 	tcp_sent_acked(conn, segment->ack, ts_ecr, result);
 	result->acked_bytes = segment->ack - conn->snd_una;
 	conn->snd_una = segment->ack;
-	conn->progress_ns = lcore->now_ns;
+	conn->progress_ns = conn->rto_base_ns = lcore->now_ns;
 	sample_by_timestamp(conn, segment, result);
 	if (conn->phase != TCP_LOSS || !result->retransmit_acked)
 		conn->backoff = 0;

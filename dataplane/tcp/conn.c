@@ -15,7 +15,10 @@ uint32_t tcp_ip_header_bytes(const struct ip_addr *addr)
 void tcp_conn_set_mss(struct tcp_conn *conn)
 {
 	const uint32_t headers = tcp_ip_header_bytes(&conn->node.key.remote) + TCP_HEADER_BYTES;
-	uint32_t mss = conn->path.mtu > headers + TCP_MSS_FLOOR ? conn->path.mtu - headers : TCP_MSS_FLOOR;
+	uint32_t mtu = conn->path.mtu;
+	if (conn->mtu_limit && conn->mtu_limit < mtu)
+		mtu = conn->mtu_limit;
+	uint32_t mss = mtu > headers + TCP_MSS_FLOOR ? mtu - headers : TCP_MSS_FLOOR;
 	mss = tcp_min_u32(mss, conn->peer_mss);
 	if (conn->timestamps)
 		mss -= TCP_TIMESTAMPS_BYTES;

@@ -10,6 +10,8 @@ void tcp_conn_new_mtu(struct tcp_conn *conn)
 	struct tcp_lcore *lcore = conn->lcore;
 	const uint16_t mss = conn->mss;
 	conn->path.mtu = lcore->env.path_mtu(lcore->env.ctx, &conn->path, lcore->now_ns);
+	if (lcore->now_ns >= conn->mtu_limit_until_ns)
+		conn->mtu_limit = 0;
 	tcp_conn_set_mss(conn);
 	if (conn->mss >= mss)
 		return;

@@ -35,7 +35,7 @@ static void answer_unacceptable(struct tcp_conn *conn, const struct tcp_segment 
 {
 	if (segment->flags & TCP_RST)
 		return;
-	if (tcp_segment_length(segment)) {
+	if (tcp_segment_length(segment) && !(segment->flags & TCP_SYN)) {
 		conn->ack_now = true;
 		tcp_ready(conn);
 	} else {

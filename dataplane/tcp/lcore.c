@@ -144,9 +144,10 @@ static void turn(struct tcp_conn *conn)
 	} else if (conn->unacked_segments && conn->ack_ns == UINT64_MAX) {
 		conn->ack_ns = conn->lcore->now_ns + TCP_DELAYED_ACK_NS;
 	}
-	tcp_schedule(conn);
 	if (conn->finished)
-		tcp_ready(conn);
+		tell_closed(conn);
+	else
+		tcp_schedule(conn);
 }
 
 unsigned tcp_poll(struct tcp_lcore *lcore, uint64_t now_ns)

@@ -24,6 +24,9 @@ bool tcp_retransmit(struct tcp_conn *conn, struct tcp_sent *sent)
 		sent->flags = (uint8_t)((sent->flags & ~TCP_SENT_LOST) | TCP_SENT_IN_FLIGHT);
 		TAILQ_INSERT_TAIL(&conn->in_flight, sent, by_time);
 	}
+	/* The head gets the time it needs; one that was sent again before has had it. */
+	if (sent == TAILQ_FIRST(&conn->sent) && sent->tx_count == 1)
+		conn->rto_base_ns = lcore->now_ns;
 	sent->sent_ns = lcore->now_ns;
 	if (sent->tx_count < UINT8_MAX)
 		sent->tx_count++;

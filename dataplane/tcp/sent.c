@@ -48,7 +48,8 @@ struct tcp_sent *tcp_sent_new(struct tcp_conn *conn, uint32_t payload_bytes, boo
 	TAILQ_INSERT_TAIL(&conn->sent, sent, by_seq);
 	TAILQ_INSERT_TAIL(&conn->in_flight, sent, by_time);
 	if (conn->sent_count++ == 0)
-		conn->progress_ns = lcore->now_ns;
+		conn->progress_ns = conn->rto_base_ns = lcore->now_ns;
+	conn->last_new_ns = lcore->now_ns;
 	conn->flight_bytes += sent->end - sent->start;
 	conn->snd_nxt = sent->end;
 	conn->stream.unsent_bytes -= payload_bytes;

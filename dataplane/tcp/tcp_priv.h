@@ -170,14 +170,17 @@ struct tcp_conn {
 	uint32_t sent_count;
 	uint32_t ts_offset;
 	uint64_t mtu_check_ns;
-	uint8_t black_holes;
+	uint16_t mtu_limit; /* a black hole is suspected; 0: none */
+	uint64_t mtu_limit_until_ns;
 
 	/* round trips and timers */
 	uint64_t srtt_ns, rttvar_ns, rto_ns;
 	uint64_t min_rtt_ns, min_rtt_next_ns, min_rtt_until_ns;
 	uint64_t progress_ns; /* the peer last acknowledged something new, or had nothing to acknowledge before */
 	uint64_t keep_ns;
-	uint8_t timer; /* enum tcp_timer: what rexmt_ns is for */
+	uint64_t rto_base_ns; /* the retransmission timer runs from here: progress, or the head sent again */
+	uint64_t last_new_ns; /* new data was last sent */
+	uint8_t timer;        /* enum tcp_timer: what rexmt_ns is for */
 	uint8_t backoff;
 	uint8_t keep_probes;
 

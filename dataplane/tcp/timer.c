@@ -9,6 +9,8 @@
  */
 #include "tcp/tcp_priv.h"
 
+#define BLACK_HOLE_NS (60000 * TCP_NS_PER_MS)
+
 static uint64_t backed_off_ns(const struct tcp_conn *conn)
 {
 	const uint64_t rto_ns = conn->rto_ns << (conn->backoff < 10 ? conn->backoff : 10);
@@ -63,7 +65,9 @@ void tcp_arm(struct tcp_conn *conn)
 			return;
 		}
 		const uint64_t reorder_ns = conn->sack && conn->sacked_count ? tcp_rack_detect(conn) : UINT64_MAX;
-		const uint64_t rto_ns = now_ns + backed_off_ns(conn);
+		const uint64_t rto_ns = conn->rto_base_ns + backed_off_ns(conn);
+		const uint64_t base_ns = conn->rto_base_ns > conn->last_new_ns ? conn->rto_base_ns : conn->last_new_ns;
+		const uint64_t probe_ns = base_ns + tail_probe_ns(conn);
 		const bool probe = conn->sack && conn->phase == TCP_OPEN && !conn->sacked_count && !conn->tlp_out &&
 				   conn->backoff == 0;
 		conn->timer = TCP_TIMER_RTO;
@@ -71,9 +75,9 @@ void tcp_arm(struct tcp_conn *conn)
 		if (reorder_ns < rto_ns) {
 			conn->timer = TCP_TIMER_REORDER;
 			conn->rexmt_ns = reorder_ns;
-		} else if (probe && now_ns + tail_probe_ns(conn) < rto_ns) {
+		} else if (probe && probe_ns < rto_ns) {
 			conn->timer = TCP_TIMER_TLP;
-			conn->rexmt_ns = now_ns + tail_probe_ns(conn);
+			conn->rexmt_ns = probe_ns;
 		}
 	} else if (conn->stream.unsent_bytes && !conn->corked) {
 		if (conn->timer == TCP_TIMER_PERSIST && conn->rexmt_ns != UINT64_MAX)
@@ -110,22 +114,27 @@ static void on_syn_timeout(struct tcp_conn *conn)
 	conn->rexmt_ns = now_ns + backed_off_ns(conn);
 }
 
-/* Full segments vanish and nobody says why: assume a smaller path (RFC 4821 in small). */
+/*
+ * Full segments vanish and nobody says why: try smaller ones (RFC 4821 in small).
+ * Early when the peer is heard meanwhile, late when it may as well be a cable
+ * that is out; for this connection only, and for a while.
+ */
 static void suspect_black_hole(struct tcp_conn *conn)
 {
 	const uint16_t steps[] = {1280, 576};
 	const struct tcp_sent *head = TAILQ_FIRST(&conn->sent);
-	const bool v4 = ip_addr_is_v4(&conn->node.key.remote);
-	if (conn->backoff < 3 || conn->black_holes >= (v4 ? 2 : 1) || !head || head->end - head->start < conn->mss)
+	const bool is_heard = conn->heard_ns > conn->progress_ns + conn->rto_ns;
+	if (conn->backoff < (is_heard ? 2 : 5) || head->end - head->start < conn->mss)
 		return;
-	const uint16_t mtu = steps[conn->black_holes];
-	conn->black_holes++;
-	if (mtu >= conn->path.mtu)
+	for (unsigned i = 0; i < (ip_addr_is_v4(&conn->node.key.remote) ? 2 : 1); i++) {
+		if (steps[i] >= conn->path.mtu || (conn->mtu_limit && steps[i] >= conn->mtu_limit))
+			continue;
+		TCP_COUNT(conn->lcore, mtu_lowered);
+		conn->mtu_limit = steps[i];
+		conn->mtu_limit_until_ns = conn->lcore->now_ns + BLACK_HOLE_NS;
+		tcp_conn_new_mtu(conn);
 		return;
-	struct tcp_lcore *lcore = conn->lcore;
-	TCP_COUNT(lcore, mtu_lowered);
-	lcore->env.path_set_mtu(lcore->env.ctx, &conn->node.key.remote, mtu, lcore->now_ns);
-	tcp_conn_new_mtu(conn);
+	}
 }
 
 static void on_persist(struct tcp_conn *conn)
@@ -177,6 +186,7 @@ static void on_rto(struct tcp_conn *conn)
 	if (conn->backoff < UINT8_MAX)
 		conn->backoff++;
 	suspect_black_hole(conn);
+	conn->rto_base_ns = conn->lcore->now_ns;
 	/* The head, even when it does not fit the window. */
 	(void)tcp_retransmit(conn, TAILQ_FIRST(&conn->sent));
 	tcp_arm(conn);
@@ -206,6 +216,7 @@ static void on_tail_probe(struct tcp_conn *conn)
 	if (conn->tlp_retransmit)
 		(void)tcp_retransmit(conn, last);
 	conn->tlp_end = conn->snd_nxt;
+	conn->rto_base_ns = conn->lcore->now_ns; /* RFC 8985 7.3 */
 	tcp_arm(conn);
 }
 

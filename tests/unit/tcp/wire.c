@@ -36,14 +36,6 @@ static uint32_t header_bytes(const struct wire *wire)
 
 /* ---- surroundings of a stack ---- */
 
-/* One worker: every flow is its own. */
-uint32_t net_flow_hash(const struct ip_addr *local, uint16_t local_port, const struct ip_addr *remote,
-		       uint16_t remote_port)
-{
-	(void)local, (void)local_port, (void)remote, (void)remote_port;
-	return 0;
-}
-
 static int path_open(void *ctx, struct net_path *path, const struct ip_addr *local, const struct ip_addr *remote,
 		     const struct ip_view *from)
 {
