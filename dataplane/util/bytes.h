@@ -18,6 +18,10 @@ typedef struct {
 } be32;
 
 typedef struct {
+	uint8_t b[8];
+} be64;
+
+typedef struct {
 	uint8_t b[2];
 } le16;
 
@@ -31,6 +35,7 @@ typedef struct {
 
 _Static_assert(sizeof(be16) == 2 && _Alignof(be16) == 1, "be16 is two loose bytes");
 _Static_assert(sizeof(be32) == 4 && _Alignof(be32) == 1, "be32 is four loose bytes");
+_Static_assert(sizeof(be64) == 8 && _Alignof(be64) == 1, "be64 is eight loose bytes");
 _Static_assert(sizeof(le64) == 8 && _Alignof(le64) == 1, "le64 is eight loose bytes");
 
 /* x_get: value in host order.  x_of: the bytes of a value. */
@@ -53,6 +58,18 @@ static inline uint32_t be32_get(be32 v)
 static inline be32 be32_of(uint32_t x)
 {
 	return (be32){{(uint8_t)(x >> 24), (uint8_t)(x >> 16), (uint8_t)(x >> 8), (uint8_t)x}};
+}
+
+static inline uint64_t be64_get(be64 v)
+{
+	return (uint64_t)v.b[0] << 56 | (uint64_t)v.b[1] << 48 | (uint64_t)v.b[2] << 40 | (uint64_t)v.b[3] << 32 |
+	       (uint64_t)v.b[4] << 24 | (uint64_t)v.b[5] << 16 | (uint64_t)v.b[6] << 8 | v.b[7];
+}
+
+static inline be64 be64_of(uint64_t x)
+{
+	return (be64){{(uint8_t)(x >> 56), (uint8_t)(x >> 48), (uint8_t)(x >> 40), (uint8_t)(x >> 32),
+		       (uint8_t)(x >> 24), (uint8_t)(x >> 16), (uint8_t)(x >> 8), (uint8_t)x}};
 }
 
 static inline uint16_t le16_get(le16 v)

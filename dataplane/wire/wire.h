@@ -63,7 +63,15 @@ enum wire_result {
 	REASON(ND_MESSAGE, "neighbour discovery message not whole")                                                    \
 	REASON(ND_OPTION, "neighbour discovery option length not sane")                                                \
 	REASON(ND_TARGET, "neighbour discovery target is multicast")                                                   \
-	REASON(ND_CODE, "neighbour discovery code is not 0")
+	REASON(ND_CODE, "neighbour discovery code is not 0")                                                           \
+	REASON(NBD_CLIENT_FLAGS, "NBD client flags not whole, or not offered")                                         \
+	REASON(NBD_MAGIC, "NBD magic number wrong")                                                                    \
+	REASON(NBD_OPTION, "NBD option header not whole")                                                              \
+	REASON(NBD_STRING, "NBD string longer than what holds it, or than 4096 bytes")                                 \
+	REASON(NBD_INFOS, "NBD information requests do not fill the option")                                           \
+	REASON(NBD_QUERIES, "NBD queries do not fill the option")                                                      \
+	REASON(NBD_REQUEST, "NBD request header not whole")                                                            \
+	REASON(NBD_REPLY, "NBD reply header not whole")
 
 enum wire_reason {
 #define WIRE_REASON_ENUM_(name, text) WIRE_WHY_##name,
