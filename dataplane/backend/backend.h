@@ -23,7 +23,9 @@ enum backend_op {
 	BACKEND_WRITE_ZEROES, /* contents become zero */
 };
 
-#define BACKEND_FUA 0x1u /* WRITE, WRITE_ZEROES, DISCARD: durable before completion */
+#define BACKEND_FUA 0x1u       /* WRITE, WRITE_ZEROES, DISCARD: durable before completion */
+#define BACKEND_MAY_PUNCH 0x2u /* WRITE_ZEROES: the space may be given back */
+#define BACKEND_FAST 0x4u      /* WRITE_ZEROES: IO_ERR_UNSUPPORTED rather than writing zeros, nothing changed then */
 
 /* The one neutral I/O result; each protocol maps it once, by a total switch. */
 enum io_status {
@@ -49,6 +51,7 @@ struct backend_io {
 		*iov; /* READ, WRITE: buffers, together len_bytes; owned by the caller until done, never modified */
 	uint32_t iov_count;
 	void (*done)(struct backend_io *io, enum io_status status);
+	bool zeroed; /* DISCARD, set by the backend: the range reads as zeros now; false before */
 
 	/* below: the backends' own, filled in by submit */
 	struct backend_io *prev, *next;        /* engine: queue of delayed or of waiting I/O */

@@ -62,6 +62,15 @@ struct backend *backend_file_create(struct backend_engine *engine, int fd, uint6
 				    uint32_t memory_align_bytes);
 
 /*
+ * Tell found of every hole of a regular file or memfd: ranges in ascending order
+ * that read as zeros now.  What is not told of may be anything: a block device
+ * has no holes that it knows of, and after count_max of them nobody looks on.
+ * Moves the descriptor's offset.  Any thread.
+ */
+void backend_find_holes(int fd, uint64_t size_bytes, unsigned count_max,
+			void (*found)(void *ctx, uint64_t offset_bytes, uint64_t len_bytes), void *ctx);
+
+/*
  * The injector.  Stacks on any backend but another injector, which it then owns.
  * All zero: transparent.  Rates are per million I/Os, decided by a generator that
  * is seeded whenever the plan is set.

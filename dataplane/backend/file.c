@@ -21,7 +21,8 @@
 
 enum file_stage {
 	FILE_TRANSFER,   /* read or write the buffers */
-	FILE_ALLOCATE,   /* punch a hole or zero a range */
+	FILE_PUNCH,      /* make a hole */
+	FILE_ALLOCATE,   /* zero a range */
 	FILE_WRITE_ZERO, /* the fall-back of the latter */
 	FILE_SYNC,
 };
@@ -76,10 +77,11 @@ void file_prepare(struct backend_io *io, struct io_uring_sqe *sqe)
 	case FILE_TRANSFER:
 		file_prepare_transfer(file, io, sqe);
 		break;
+	case FILE_PUNCH:
 	case FILE_ALLOCATE:
 		/* KEEP_SIZE: a file that someone shrank must not grow again by this. */
 		io_uring_prep_fallocate(sqe, file->fd,
-					(io->op == BACKEND_DISCARD ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE) |
+					(io->stage == FILE_PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE) |
 						FALLOC_FL_KEEP_SIZE,
 					(off_t)io->offset_bytes, (off_t)io->len_bytes);
 		break;
@@ -109,10 +111,29 @@ static void file_enter_stage(struct backend_io *io, enum file_stage stage)
 /* The hole is there or never will be: make it durable when asked to. */
 static void file_end_allocate(struct backend_io *io)
 {
+	/* The kernel promises zeros for a hole that it made, on files and on devices. */
+	io->zeroed = io->op == BACKEND_DISCARD;
 	if (io->flags & BACKEND_FUA)
 		file_enter_stage(io, FILE_SYNC);
 	else
 		io->done(io, IO_OK);
+}
+
+static void file_enter_write_zero(struct backend_io *io)
+{
+	if (io->flags & BACKEND_FAST)
+		io->done(io, IO_ERR_UNSUPPORTED);
+	else
+		file_enter_stage(io, FILE_WRITE_ZERO);
+}
+
+/* The range is to keep its space, or has no other way. */
+static void file_enter_zeroes(struct backend_io *io)
+{
+	if (((struct file *)io->file)->cannot_zero)
+		file_enter_write_zero(io);
+	else
+		file_enter_stage(io, FILE_ALLOCATE);
 }
 
 static void file_on_allocate_error(struct backend_io *io, int error)
@@ -121,12 +142,15 @@ static void file_on_allocate_error(struct backend_io *io, int error)
 	const bool never = error == EOPNOTSUPP || error == ENOSYS || error == ENODEV;
 	if (!never && error != EINVAL) {
 		io->done(io, file_status(error));
-	} else if (io->op == BACKEND_DISCARD) {
+	} else if (io->stage == FILE_PUNCH) {
 		file->cannot_punch |= never;
-		io->done(io, IO_OK);
+		if (io->op == BACKEND_DISCARD)
+			io->done(io, IO_OK);
+		else
+			file_enter_zeroes(io);
 	} else {
 		file->cannot_zero |= never;
-		file_enter_stage(io, FILE_WRITE_ZERO);
+		file_enter_write_zero(io);
 	}
 }
 
@@ -172,6 +196,7 @@ void file_on_result(struct backend_io *io, int result)
 		else
 			file_on_transfer(io, (unsigned)result);
 		break;
+	case FILE_PUNCH:
 	case FILE_ALLOCATE:
 		if (result < 0)
 			file_on_allocate_error(io, -result);
@@ -184,20 +209,29 @@ void file_on_result(struct backend_io *io, int result)
 	}
 }
 
-static enum file_stage file_first_stage(const struct file *file, const struct backend_io *io)
+static void file_begin(struct file *file, struct backend_io *io)
 {
 	switch (io->op) {
-	case BACKEND_FLUSH:
-		return FILE_SYNC;
-	case BACKEND_DISCARD:
-		return FILE_ALLOCATE;
-	case BACKEND_WRITE_ZEROES:
-		return file->cannot_zero ? FILE_WRITE_ZERO : FILE_ALLOCATE;
 	case BACKEND_READ:
 	case BACKEND_WRITE:
+		file_enter_stage(io, FILE_TRANSFER);
+		break;
+	case BACKEND_FLUSH:
+		file_enter_stage(io, FILE_SYNC);
+		break;
+	case BACKEND_DISCARD:
+		if (file->cannot_punch)
+			io->done(io, IO_OK);
+		else
+			file_enter_stage(io, FILE_PUNCH);
+		break;
+	case BACKEND_WRITE_ZEROES:
+		if ((io->flags & BACKEND_MAY_PUNCH) && !file->cannot_punch)
+			file_enter_stage(io, FILE_PUNCH);
+		else
+			file_enter_zeroes(io);
 		break;
 	}
-	return FILE_TRANSFER;
 }
 
 static void file_submit(struct backend *backend, struct backend_io *io)
@@ -208,13 +242,9 @@ static void file_submit(struct backend *backend, struct backend_io *io)
 		io->done(io, IO_ERR_MEDIA);
 		return;
 	}
-	if (io->op == BACKEND_DISCARD && file->cannot_punch) {
-		io->done(io, IO_OK);
-		return;
-	}
 	io->file = backend;
 	io->done_bytes = 0;
-	file_enter_stage(io, file_first_stage(file, io));
+	file_begin(file, io);
 }
 
 /* Only the owner knows the true size; the kernel checks every I/O against it. */

@@ -36,8 +36,13 @@ static void steps_prepare(struct vol_request *request, enum vol_step step, enum 
 	request->step = (uint8_t)step;
 	io->op = op;
 	io->flags = op != BACKEND_READ && steps_changes_durably(request) ? BACKEND_FUA : 0;
+	if (op == BACKEND_WRITE_ZEROES) {
+		io->flags |= request->flags & VOL_NO_HOLE ? 0 : BACKEND_MAY_PUNCH;
+		io->flags |= request->flags & VOL_FAST ? BACKEND_FAST : 0;
+	}
 	io->offset_bytes = offset_bytes;
 	io->len_bytes = len_bytes;
+	io->zeroed = false;
 	io->done = vol_on_io_done;
 	if (step == STEP_DIRECT) {
 		io->iov = request->iov;
@@ -132,6 +137,7 @@ static void steps_next(struct vol_request *request)
 		break;
 	case VOL_FLUSH:
 	case VOL_DISCARD:
+	case VOL_EXTENTS:
 	case VOL_OP_COUNT:
 		assert(false && "one step");
 	}
@@ -177,8 +183,21 @@ static bool steps_issue(struct vol_request *request)
 	return request->completed;
 }
 
+/* What the end of a request tells of holes; those that overlap still wait. */
+static void steps_map(const struct vol_request *request)
+{
+	struct vol_map *map = request->volume->map;
+	const struct backend_io *io = &request->io;
+	if (request->op == VOL_WRITE_ZEROES && !(request->flags & VOL_NO_HOLE))
+		vol_map_clear(map, request->offset_bytes, request->len_bytes);
+	else if (request->op == VOL_DISCARD && io->zeroed)
+		vol_map_clear(map, io->offset_bytes, io->len_bytes);
+}
+
 static bool steps_over(struct vol_request *request)
 {
+	if (request->io_status == IO_OK && vol_op_changes(request->op))
+		steps_map(request);
 	void *bounce = request->bounce;
 	request->bounce = NULL;
 	struct vol_request *next = bounce ? vol_bounce_put(request->volume->bounce_pool, bounce) : NULL;
@@ -251,6 +270,7 @@ static bool steps_start_discard(struct vol_request *request)
 	const uint64_t start = vol_align_up(request->offset_bytes, align_bytes);
 	const uint64_t end = vol_align_down(request->offset_bytes + request->len_bytes, align_bytes);
 	request->io_status = IO_OK;
+	request->io.zeroed = false;
 	if (start >= end)
 		return true;
 	steps_prepare(request, STEP_DIRECT, BACKEND_DISCARD, start, end - start);
@@ -261,6 +281,32 @@ static bool steps_start_direct(struct vol_request *request, enum backend_op op)
 {
 	steps_prepare(request, STEP_DIRECT, op, request->offset_bytes, request->len_bytes);
 	return steps_run(request);
+}
+
+static bool steps_start_extents(struct vol_request *request)
+{
+	const uint64_t end = request->offset_bytes + request->len_bytes;
+	uint64_t at = request->offset_bytes;
+	request->extent_count = 0;
+	while (at < end && request->extent_count < request->extent_count_max) {
+		struct vol_extent *extent = &request->extents[request->extent_count++];
+		const uint64_t run_end = vol_map_run(request->volume->map, at, end, &extent->hole);
+		extent->len_bytes = run_end - at;
+		at = run_end;
+	}
+	request->io_status = IO_OK;
+	return true;
+}
+
+/* The store need not be asked. */
+static bool steps_skip(struct vol_request *request)
+{
+	if (!(request->flags & VOL_SKIP_HOLES) ||
+	    !vol_map_is_hole(request->volume->map, request->offset_bytes, request->len_bytes))
+		return false;
+	request->hole = true;
+	request->io_status = IO_OK;
+	return true;
 }
 
 bool vol_steps_start(struct vol_request *request)
@@ -276,21 +322,30 @@ bool vol_steps_start(struct vol_request *request)
 		return steps_start_bounced(request);
 	switch (request->op) {
 	case VOL_READ:
+		if (steps_skip(request))
+			return true;
 		if (fits && steps_fit_memory(request, volume->backend))
 			return steps_start_direct(request, BACKEND_READ);
 		break;
 	case VOL_WRITE:
+		vol_map_set(request->volume->map, request->offset_bytes, request->len_bytes);
 		if (fits && steps_fit_memory(request, volume->backend))
 			return steps_start_direct(request, BACKEND_WRITE);
 		break;
 	case VOL_WRITE_ZEROES:
 		if (fits)
 			return steps_start_direct(request, BACKEND_WRITE_ZEROES);
+		if (request->flags & VOL_FAST) {
+			request->io_status = IO_ERR_UNSUPPORTED;
+			return true;
+		}
 		break;
 	case VOL_FLUSH:
 		return steps_start_direct(request, BACKEND_FLUSH);
 	case VOL_DISCARD:
 		return steps_start_discard(request);
+	case VOL_EXTENTS:
+		return steps_start_extents(request);
 	case VOL_VERIFY:
 		break;
 	case VOL_OP_COUNT:

@@ -30,13 +30,24 @@ const char *vol_shape_error(const struct backend *backend, uint64_t size_bytes, 
 	return NULL;
 }
 
+#define ZERO_STEP_BYTES_NOW (1u << 20)      /* memory is zeroed by the lcore itself */
+#define ZERO_STEP_BYTES_LATER (1024u << 20) /* the kernel does it */
+
+void vol_set_backend(struct volume *volume, struct backend *backend, struct vol_map *map)
+{
+	volume->backend = backend;
+	volume->map = map;
+	__atomic_store_n(&volume->zero_step_bytes, backend->ops->run ? ZERO_STEP_BYTES_NOW : ZERO_STEP_BYTES_LATER,
+			 __ATOMIC_RELAXED);
+}
+
 void vol_init(struct volume *volume, uint64_t id, struct backend *backend, struct vol_bounce_pool *pool,
 	      uint64_t size_bytes, uint32_t block_bytes)
 {
 	assert(vol_shape_error(backend, size_bytes, block_bytes) == NULL);
 	memset(volume, 0, sizeof *volume);
 	volume->id = id;
-	volume->backend = backend;
+	vol_set_backend(volume, backend, NULL);
 	volume->bounce_pool = pool;
 	volume->size_bytes = size_bytes;
 	volume->block_bytes = block_bytes;
@@ -94,6 +105,7 @@ static void vol_count_success(struct volume *volume, const struct vol_request *r
 	case VOL_VERIFY:
 		vol_count(volume, WHERRY_VOLUME_verify_ops, 1);
 		break;
+	case VOL_EXTENTS:
 	case VOL_OP_COUNT:
 		break;
 	}
@@ -249,6 +261,10 @@ static void vol_admit(struct volume *volume, struct vol_request *request)
 
 static void vol_set_lock(const struct volume *volume, struct vol_request *request)
 {
+	if (request->op == VOL_EXTENTS) {
+		request->lock_start = request->lock_end = 0;
+		return;
+	}
 	if (request->op == VOL_FLUSH) {
 		request->lock_start = request->lock_end = 0;
 		request->offset_bytes = request->len_bytes = 0;
@@ -312,6 +328,8 @@ bool vol_try(struct volume *volume, enum vol_op op, uint64_t offset_bytes, uint6
 		io.iov = &iov;
 		io.iov_count = 1;
 		vol_set_depth_once(volume);
+		if (op == VOL_WRITE)
+			vol_map_set(volume->map, offset_bytes, len_bytes);
 		*status = volume->backend->ops->run(volume->backend, &io);
 	}
 	if (__builtin_expect(*status != IO_OK, 0)) {

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "volume/map.h"
 #include "wherry/limits.h"
 #include "wherry/stats.h"
 
@@ -34,15 +35,27 @@ enum vol_op {
 	VOL_FLUSH,
 	VOL_DISCARD,
 	VOL_WRITE_ZEROES,
-	VOL_VERIFY, /* read and throw away: media check */
+	VOL_VERIFY,  /* read and throw away: media check */
+	VOL_EXTENTS, /* what is allocated and what are holes, from the map: never asks the store, waits for nothing */
 	VOL_OP_COUNT,
 };
 
 #define VOL_FUA 0x1u /* WRITE, DISCARD, WRITE_ZEROES: durable before completion even on a write-back volume */
+#define VOL_SKIP_HOLES                                                                                                 \
+	0x2u             /* READ: sets hole and leaves the buffers alone when all of the range is known to be one      \
+			  */
+#define VOL_NO_HOLE 0x4u /* WRITE_ZEROES: keep the space */
+#define VOL_FAST 0x8u    /* WRITE_ZEROES: IO_ERR_UNSUPPORTED, nothing changed, rather than writing zeros */
 
 struct volume;
 struct vol_request;
 typedef void vol_done_fn(struct vol_request *request, enum io_status status);
+
+/* What VOL_EXTENTS answers: consecutive, from the request's offset on. */
+struct vol_extent {
+	uint64_t len_bytes;
+	bool hole; /* reads as zeros */
+};
 
 /* A place in a chain of the order index (order.c). */
 struct vol_link {
@@ -61,6 +74,10 @@ struct vol_request {
 	vol_done_fn *done;
 	void *ctx; /* the caller's */
 	struct iovec iov_one;
+	bool hole;                  /* answer to SKIP_HOLES; false before */
+	struct vol_extent *extents; /* EXTENTS: room for extent_count_max > 0; fewer than the range needs is no error */
+	uint32_t extent_count_max;
+	uint32_t extent_count; /* answer */
 
 	/* below: the volume's own, filled in by vol_submit */
 	struct volume *volume;
@@ -95,6 +112,8 @@ struct volume {
 	bool read_only, write_back, offline;
 	struct backend *backend; /* borrowed; exchange it only for one of the same granularity that outlives its I/O */
 	struct vol_bounce_pool *bounce_pool;
+	struct vol_map *map; /* borrowed; NULL: nothing is known of holes */
+	uint64_t zero_step_bytes;
 	void (*on_drained)(struct volume *volume); /* called when under_way_count falls to 0; NULL: nobody waits */
 	void *drained_ctx;
 
@@ -152,6 +171,15 @@ static inline void vol_prefetch(const struct volume *volume, uint64_t offset_byt
 	if (len_bytes <= volume->size_bytes && offset_bytes <= volume->size_bytes - len_bytes)
 		backend->ops->prefetch(backend, offset_bytes, len_bytes);
 }
+
+/* The most that one WRITE_ZEROES had better ask for, so that a turn of the loop stays short.  Any thread. */
+static inline uint64_t vol_zero_step_bytes(const struct volume *volume)
+{
+	return __atomic_load_n(&volume->zero_step_bytes, __ATOMIC_RELAXED);
+}
+
+/* Exchange the store, and what is known of it.  Nothing is under way, the volume is offline; same shape. */
+void vol_set_backend(struct volume *volume, struct backend *backend, struct vol_map *map);
 
 /* The backing store has grown: serve more of it.  0, -EINVAL when smaller than now or when the shape is bad, or what
  * backend_resize says. */

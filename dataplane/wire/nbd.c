@@ -316,6 +316,12 @@ struct wire_status nbd_request_parse(const uint8_t *bytes, uint32_t len_bytes, b
 	return wire_ok();
 }
 
+void nbd_status_filter_parse(const uint8_t *bytes, uint64_t *len_bytes, uint32_t *context)
+{
+	*len_bytes = be64_get(*(const be64 *)bytes);
+	*context = be32_get(*(const be32 *)(bytes + 8));
+}
+
 uint32_t nbd_request_emit(uint8_t *bytes, bool extended, const struct nbd_command_header *header)
 {
 	struct request_ext_wire *wire = (struct request_ext_wire *)bytes;
@@ -345,8 +351,8 @@ struct wire_status nbd_simple_reply_parse(const uint8_t *bytes, uint32_t len_byt
 
 uint32_t nbd_simple_reply_emit(uint8_t *bytes, const struct nbd_simple_reply *reply)
 {
-	*(struct simple_reply_wire *)bytes = (struct simple_reply_wire){
-		be32_of(NBD_SIMPLE_REPLY_MAGIC), be32_of(reply->error), be64_of(reply->cookie)};
+	*(struct simple_reply_wire *)bytes = (struct simple_reply_wire){be32_of(NBD_SIMPLE_REPLY_MAGIC),
+									be32_of(reply->error), be64_of(reply->cookie)};
 	return NBD_SIMPLE_REPLY_BYTES;
 }
 

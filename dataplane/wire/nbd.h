@@ -16,9 +16,9 @@
 #include "wire/wire.h"
 
 #define NBD_PORT 10809
-#define NBD_STRING_BYTES_MAX 4096u         /* "Values": names, queries, descriptions */
-#define NBD_PAYLOAD_BYTES_MAX (32u << 20)  /* what a client may ask for that was told nothing */
-#define NBD_DF_BYTES_MIN 65536u            /* reads up to here may not be refused for being in one piece */
+#define NBD_STRING_BYTES_MAX 4096u        /* "Values": names, queries, descriptions */
+#define NBD_PAYLOAD_BYTES_MAX (32u << 20) /* what a client may ask for that was told nothing */
+#define NBD_DF_BYTES_MIN 65536u           /* reads up to here may not be refused for being in one piece */
 
 #define NBD_GREETING_BYTES 18u
 #define NBD_CLIENT_FLAGS_BYTES 4u
@@ -240,15 +240,17 @@ static inline uint32_t nbd_chunk_bytes(bool extended)
 /* nbd_request_bytes(extended).  SHORT; BAD: magic. */
 __attribute__((warn_unused_result)) struct wire_status
 nbd_request_parse(const uint8_t *bytes, uint32_t len_bytes, bool extended, struct nbd_command_header *header);
+/* Payload of a filtered BLOCK_STATUS that names one context: 12 bytes. */
+void nbd_status_filter_parse(const uint8_t *bytes, uint64_t *len_bytes, uint32_t *context);
 uint32_t nbd_request_emit(uint8_t *bytes, bool extended, const struct nbd_command_header *header);
 
-__attribute__((warn_unused_result)) struct wire_status
-nbd_simple_reply_parse(const uint8_t *bytes, uint32_t len_bytes, struct nbd_simple_reply *reply);
+__attribute__((warn_unused_result)) struct wire_status nbd_simple_reply_parse(const uint8_t *bytes, uint32_t len_bytes,
+									      struct nbd_simple_reply *reply);
 uint32_t nbd_simple_reply_emit(uint8_t *bytes, const struct nbd_simple_reply *reply);
 
 /* nbd_chunk_bytes(extended).  SHORT; BAD: magic. */
-__attribute__((warn_unused_result)) struct wire_status
-nbd_chunk_parse(const uint8_t *bytes, uint32_t len_bytes, bool extended, struct nbd_chunk_header *header);
+__attribute__((warn_unused_result)) struct wire_status nbd_chunk_parse(const uint8_t *bytes, uint32_t len_bytes,
+								       bool extended, struct nbd_chunk_header *header);
 uint32_t nbd_chunk_emit(uint8_t *bytes, bool extended, const struct nbd_chunk_header *header);
 
 /* What stands between chunk header and data. */

@@ -133,17 +133,36 @@
 
 #define WHERRY_STATS_LCORE_NBD(STAT) \
     STAT(LCORE, nbd_sessions, G, sessions, "NBD sessions now") \
-    STAT(LCORE, nbd_drop_handshake, C, sessions, "NBD sessions ended in the handshake: malformed, refused or too slow")
+    STAT(LCORE, nbd_accepted, C, sessions, "NBD sessions begun") \
+    STAT(LCORE, nbd_wait_pool, C, waits, "NBD waits for a request or buffer of the lcore: the session stops reading") \
+    STAT(LCORE, nbd_option_unsupported, C, options, "NBD ERR_UNSUP: option not served, STARTTLS among them") \
+    STAT(LCORE, nbd_option_invalid, C, options, "NBD ERR_INVALID: option malformed or out of order") \
+    STAT(LCORE, nbd_option_too_big, C, options, "NBD ERR_TOO_BIG: more data than an option may have here") \
+    STAT(LCORE, nbd_option_unknown, C, options, "NBD ERR_UNKNOWN: no export of that name") \
+    STAT(LCORE, nbd_option_denied, C, options, "NBD ERR_UNKNOWN: the export is not for the client's address") \
+    STAT(LCORE, nbd_drop_no_session, C, sessions, "NBD refused: as many sessions as there may be, or shutting down") \
+    STAT(LCORE, nbd_drop_handshake, C, sessions, "NBD sessions ended in the handshake: malformed, refused or too slow") \
+    STAT(LCORE, nbd_drop_flags, C, sessions, "NBD reset: client flags that were not offered") \
+    STAT(LCORE, nbd_drop_not_fixed, C, sessions, "NBD reset: options of a client that does not speak fixed newstyle") \
+    STAT(LCORE, nbd_drop_magic, C, sessions, "NBD reset: no magic number where a header starts") \
+    STAT(LCORE, nbd_drop_option_length, C, sessions, "NBD reset: option of a length that is not even skipped") \
+    STAT(LCORE, nbd_drop_option_flood, C, sessions, "NBD reset: options without end") \
+    STAT(LCORE, nbd_drop_payload, C, sessions, "NBD reset: payload of more than 32 MiB") \
+    STAT(LCORE, nbd_drop_late_error, C, sessions, "NBD reset: a long read failed behind its simple reply") \
+    STAT(LCORE, nbd_drop_silent, C, sessions, "NBD reset: silent in the handshake") \
+    STAT(LCORE, nbd_drop_stalled, C, sessions, "NBD reset: silent in the middle of a request") \
+    STAT(LCORE, nbd_drop_hoarding, C, sessions, "NBD reset: sat on buffers that others waited for") \
+    STAT(LCORE, nbd_drop_close, C, sessions, "NBD reset: did not end its side")
 
 #define WHERRY_STATS_EXPORT(STAT) \
     STAT(EXPORT, frames_in,      C, frames, "frames addressed to the export") \
     STAT(EXPORT, frames_out,     C, frames, "answers sent") \
-    STAT(EXPORT, read_ops,       C, ops,    "ATA reads served") \
+    STAT(EXPORT, read_ops,       C, ops,    "reads served") \
     STAT(EXPORT, read_bytes,     C, bytes,  "bytes read") \
-    STAT(EXPORT, write_ops,      C, ops,    "ATA writes acknowledged") \
+    STAT(EXPORT, write_ops,      C, ops,    "writes acknowledged") \
     STAT(EXPORT, write_bytes,    C, bytes,  "bytes written and acknowledged") \
-    STAT(EXPORT, flush_ops,      C, ops,    "ATA flushes acknowledged") \
-    STAT(EXPORT, trim_ops,       C, ops,    "ATA DATA SET MANAGEMENT TRIM served") \
+    STAT(EXPORT, flush_ops,      C, ops,    "flushes acknowledged") \
+    STAT(EXPORT, trim_ops,       C, ops,    "trims served") \
     STAT(EXPORT, verify_ops,     C, ops,    "ATA READ VERIFY served") \
     STAT(EXPORT, identify_ops,   C, ops,    "ATA IDENTIFY served") \
     STAT(EXPORT, other_ata_ops,  C, ops,    "power, SMART, features served") \
@@ -169,7 +188,20 @@
     STAT(EXPORT, ata_range,      C, ops,    "ATA IDNF: past the end of the export") \
     STAT(EXPORT, ata_read_only,  C, ops,    "ATA ABRT: write to a read-only export") \
     STAT(EXPORT, ata_media,      C, ops,    "ATA UNC: the backend failed the I/O") \
-    STAT(EXPORT, ata_no_space,   C, ops,    "ATA UNC: the backing store is full")
+    STAT(EXPORT, ata_no_space,   C, ops,    "ATA UNC: the backing store is full") \
+    STAT(EXPORT, nbd_sessions,   G, sessions,"NBD sessions now") \
+    STAT(EXPORT, nbd_denied,     C, options,"NBD refused: the client's address is not in the allow list") \
+    STAT(EXPORT, nbd_zero_ops,   C, ops,    "NBD WRITE_ZEROES acknowledged") \
+    STAT(EXPORT, nbd_cache_ops,  C, ops,    "NBD CACHE answered") \
+    STAT(EXPORT, nbd_status_ops, C, ops,    "NBD BLOCK_STATUS answered") \
+    STAT(EXPORT, nbd_hole_bytes, C, bytes,  "NBD read as holes, without asking the backend") \
+    STAT(EXPORT, nbd_err_invalid,C, ops,    "NBD EINVAL: command, flags or range") \
+    STAT(EXPORT, nbd_err_read_only,C,ops,   "NBD EPERM: change of a read-only export") \
+    STAT(EXPORT, nbd_err_no_space,C,ops,    "NBD ENOSPC: past the end, or the backing store is full") \
+    STAT(EXPORT, nbd_err_overflow,C,ops,    "NBD EOVERFLOW: unfragmented read too long") \
+    STAT(EXPORT, nbd_err_not_fast,C,ops,    "NBD ENOTSUP: zeroes would be no faster than a write") \
+    STAT(EXPORT, nbd_err_shutdown,C,ops,    "NBD ESHUTDOWN: the export went away") \
+    STAT(EXPORT, nbd_err_io,     C, ops,    "NBD EIO, ENOMEM: the backend failed, or the volume is offline")
 
 #define WHERRY_STATS_CLIENT(STAT) \
     STAT(CLIENT, frames_in,      C, frames, "frames received from the client") \
