@@ -21,10 +21,10 @@
 
 enum file_stage {
 	FILE_TRANSFER,   /* read or write the buffers */
-	FILE_PUNCH,      /* make a hole */
 	FILE_ALLOCATE,   /* zero a range */
 	FILE_WRITE_ZERO, /* the fall-back of the latter */
 	FILE_SYNC,
+	FILE_PUNCH, /* make a hole */
 };
 
 struct file {

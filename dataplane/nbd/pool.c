@@ -199,7 +199,7 @@ static void option_release(struct pkt_buf *buf)
 	option_put(CONTAINER_OF(buf, struct nbd_option_buffer, buf));
 }
 
-static void send(struct nbd_session *session, struct pkt_buf *buf)
+static void send_out(struct nbd_session *session, struct pkt_buf *buf)
 {
 	stream_send(session->stream, buf);
 	if (!session->in_data)
@@ -213,7 +213,7 @@ void nbd_io_send(struct nbd_io *io, const uint8_t *bytes, uint32_t len_bytes)
 		return;
 	}
 	io->buf = (struct pkt_buf){.data = bytes, .len_bytes = len_bytes, .refs = 1, .release = io_release};
-	send(io->session, &io->buf);
+	send_out(io->session, &io->buf);
 }
 
 void nbd_request_send(struct nbd_request *request, uint32_t len_bytes)
@@ -224,7 +224,7 @@ void nbd_request_send(struct nbd_request *request, uint32_t len_bytes)
 	}
 	request->buf =
 		(struct pkt_buf){.data = request->reply, .len_bytes = len_bytes, .refs = 1, .release = request_release};
-	send(request->session, &request->buf);
+	send_out(request->session, &request->buf);
 }
 
 void nbd_option_send(struct nbd_session *session, uint32_t len_bytes)
@@ -237,7 +237,7 @@ void nbd_option_send(struct nbd_session *session, uint32_t len_bytes)
 	}
 	option->buf =
 		(struct pkt_buf){.data = option->reply, .len_bytes = len_bytes, .refs = 1, .release = option_release};
-	send(session, &option->buf);
+	send_out(session, &option->buf);
 }
 
 static bool pool_has(const struct nbd_lcore *lcore, uint32_t need)

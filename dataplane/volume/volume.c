@@ -148,7 +148,7 @@ static void vol_complete(struct volume *volume, struct vol_request *request)
 	const enum io_status status = request->io_status;
 	if (status == IO_OK)
 		vol_count_success(volume, request);
-	else
+	else if (status != IO_ERR_UNSUPPORTED || !(request->flags & VOL_FAST)) /* that is an answer, not a failure */
 		vol_count_failure(volume, status);
 	request->done(request, status);
 }

@@ -67,7 +67,7 @@ Test(backend_file_results, asks_for_what_the_operation_means, .init = setup, .fi
 		{"read never syncs", BACKEND_READ, BACKEND_FUA, 0, IORING_OP_READ, 0, 0},
 		{"write", BACKEND_WRITE, 0, 0, IORING_OP_WRITE, 0, 0},
 		{"write through", BACKEND_WRITE, BACKEND_FUA, 0, IORING_OP_WRITE, RWF_DSYNC, 0},
-		{"punch", BACKEND_DISCARD, 0, 1, IORING_OP_FALLOCATE, 0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE},
+		{"punch", BACKEND_DISCARD, 0, 4, IORING_OP_FALLOCATE, 0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE},
 		{"zero", BACKEND_WRITE_ZEROES, 0, 1, IORING_OP_FALLOCATE, 0,
 		 FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE},
 		{"zeros by hand", BACKEND_WRITE_ZEROES, 0, 2, IORING_OP_WRITE, 0, 0},
@@ -107,6 +107,55 @@ Test(backend_file_results, durable_zeroes_and_discards_end_with_a_sync, .init = 
 				  io.io.stage);
 		}
 	}
+}
+
+/* What the kernel says to a punch, and where that leads. */
+Test(backend_file_results, zeroes_that_may_punch_fall_back_to_zeroing_and_then_to_writing, .init = setup,
+     .fini = teardown)
+{
+	struct rig_io io;
+	rig_start(backend, &io, BACKEND_WRITE_ZEROES, BACKEND_MAY_PUNCH, 0, NULL, 4096);
+	cr_expect(io.io.stage == 4, "punches first");
+	cr_expect(rig_wait(engine, &io) == IO_OK);
+	io.done = false;
+	io.io.stage = 4;
+	file_on_result(&io.io, -EOPNOTSUPP);
+	cr_expect(!io.done && io.io.stage == 1, "then zeroes the range");
+	cr_expect(rig_wait(engine, &io) == IO_OK);
+	rig_start(backend, &io, BACKEND_WRITE_ZEROES, BACKEND_MAY_PUNCH, 0, NULL, 4096);
+	cr_expect(io.io.stage == 1, "never punches again");
+	cr_expect(rig_wait(engine, &io) == IO_OK);
+	io.done = false;
+	io.io.stage = 1;
+	file_on_result(&io.io, -EOPNOTSUPP);
+	cr_expect(!io.done && io.io.stage == 2, "then writes zeros");
+	cr_expect(rig_wait(engine, &io) == IO_OK);
+	rig_start(backend, &io, BACKEND_DISCARD, 0, 0, NULL, 4096);
+	cr_expect(rig_wait(engine, &io) == IO_OK && !io.io.zeroed, "a discard that does nothing says so");
+}
+
+Test(backend_file_results, fast_zeroes_are_refused_rather_than_written, .init = setup, .fini = teardown)
+{
+	struct rig_io io;
+	rig_start(backend, &io, BACKEND_WRITE_ZEROES, BACKEND_FAST, 0, NULL, 4096);
+	cr_expect(rig_wait(engine, &io) == IO_OK);
+	io.done = false;
+	io.io.stage = 1;
+	file_on_result(&io.io, -EOPNOTSUPP);
+	cr_expect(io.done && io.status == IO_ERR_UNSUPPORTED);
+	rig_start(backend, &io, BACKEND_WRITE_ZEROES, BACKEND_FAST, 0, NULL, 4096);
+	cr_expect(rig_wait(engine, &io) == IO_ERR_UNSUPPORTED, "known by then");
+}
+
+Test(backend_file_results, a_punched_discard_reads_as_zeros, .init = setup, .fini = teardown)
+{
+	struct rig_io io;
+	rig_start(backend, &io, BACKEND_WRITE, 0, 0, bytes, 4096);
+	cr_expect(rig_wait(engine, &io) == IO_OK);
+	rig_start(backend, &io, BACKEND_DISCARD, 0, 0, NULL, 4096);
+	cr_expect(rig_wait(engine, &io) == IO_OK && io.io.zeroed);
+	static const uint8_t zeros[4096];
+	cr_expect(pread(fd, back, 4096, 0) == 4096 && memcmp(back, zeros, 4096) == 0);
 }
 
 Test(backend_file_results, short_writes_are_continued_from_a_whole_block, .init = setup, .fini = teardown)

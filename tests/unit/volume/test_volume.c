@@ -177,7 +177,8 @@ Test(volume, counts_every_outcome_once)
 		{IO_ERR_NO_SPACE, WHERRY_VOLUME_err_no_space},
 		{IO_ERR_SHORT, WHERRY_VOLUME_err_short},
 	};
-	for (enum vol_op op = VOL_READ; op < VOL_OP_COUNT; op++) {
+	const unsigned op_count = VOL_EXTENTS; /* which asks no backend, and comes last */
+	for (enum vol_op op = VOL_READ; op < VOL_EXTENTS; op++) {
 		for (size_t i = 0; i <= sizeof failures / sizeof failures[0]; i++) {
 			struct result result;
 			struct vol_request request = request_of(op, 0, 1024, &result);
@@ -192,9 +193,9 @@ Test(volume, counts_every_outcome_once)
 	cr_expect(volume.stats[WHERRY_VOLUME_write_ops] == 1 && volume.stats[WHERRY_VOLUME_write_bytes] == 1024);
 	cr_expect(volume.stats[WHERRY_VOLUME_flush_ops] == 1 && volume.stats[WHERRY_VOLUME_discard_ops] == 1);
 	cr_expect(volume.stats[WHERRY_VOLUME_write_zeroes_ops] == 1 && volume.stats[WHERRY_VOLUME_verify_ops] == 1);
-	cr_expect(volume.stats[WHERRY_VOLUME_err_io] == 2 * VOL_OP_COUNT);
-	cr_expect(volume.stats[WHERRY_VOLUME_err_no_space] == VOL_OP_COUNT);
-	cr_expect(volume.stats[WHERRY_VOLUME_err_short] == VOL_OP_COUNT);
+	cr_expect(volume.stats[WHERRY_VOLUME_err_io] == 2 * op_count);
+	cr_expect(volume.stats[WHERRY_VOLUME_err_no_space] == op_count);
+	cr_expect(volume.stats[WHERRY_VOLUME_err_short] == op_count);
 	cr_expect(volume.stats[WHERRY_VOLUME_queue_depth] == 0 && volume.stats[WHERRY_VOLUME_queue_depth_max] == 1);
 	cr_expect(vol_bounce_pool_used(pool) == 0);
 	vol_bounce_pool_destroy(pool);
