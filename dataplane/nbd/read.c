@@ -169,7 +169,8 @@ static void discard_done(struct nbd_io *io)
 	} else {
 		nbd_io_put(io);
 	}
-	if (request->issued && request->pending == 0) {
+	/* One that is still being issued is given up with its stream (nbd_read_abandon). */
+	if (request->issued && request->pending == 0 && request->session->issuing != request) {
 		drop_pieces(request);
 		nbd_request_drop(request);
 	}
