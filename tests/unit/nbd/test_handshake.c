@@ -92,7 +92,7 @@ Test(nbd_handshake, lists_descriptions_and_hides_what_an_address_may_not_use, .i
 	const uint8_t net[4] = {10, 0, 0, 0}, here[4] = {127, 0, 0, 0};
 	settings.id = 2;
 	settings.is_default = false;
-	strcpy(settings.name, "other");
+	snprintf(settings.name, sizeof settings.name, "other");
 	settings.allow_count = 1;
 	settings.allow[0] = (struct nbd_prefix){ip_addr_v4(net), 104};
 	struct nbd_export *other = nbd_export_create(&settings);

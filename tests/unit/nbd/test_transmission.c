@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Requests: answers in all three dialects, refusals, partial failures, pools that run dry. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "rig.h"
 
@@ -447,7 +448,7 @@ Test(nbd_transmission, replacement_keeps_sessions_unless_they_would_notice, .ini
 {
 	struct nbd_export_settings settings = rig.settings;
 	struct rig_stream *s = rig_ready(&rig, RIG_STRUCTURED);
-	strcpy(settings.description, "another text");
+	snprintf(settings.description, sizeof settings.description, "another text");
 	struct nbd_export *new = nbd_export_create(&settings);
 	cr_assert(nbd_export_add(rig.lcore, new) == rig.export_);
 	cr_expect(nbd_export_idle(rig.export_) && !nbd_export_idle(new));
