@@ -12,7 +12,8 @@
 
 struct nbd_export *nbd_export_create(const struct nbd_export_settings *settings)
 {
-	if (settings->name[0] == '\0' || settings->allow_count > NBD_ALLOW_COUNT_MAX || !settings->volume.volume) {
+	if (settings->name[0] == '\0' || settings->allow_count > WHERRY_NBD_ALLOW_COUNT_MAX ||
+	    !settings->volume.volume) {
 		errno = EINVAL;
 		return NULL;
 	}

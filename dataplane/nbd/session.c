@@ -35,7 +35,7 @@ void nbd_set_state(struct nbd_session *session, enum nbd_state state)
 
 void nbd_attend(struct nbd_session *session)
 {
-	if (session->attended)
+	if (session->attended || !session->stream)
 		return;
 	session->attended = true;
 	TAILQ_INSERT_TAIL(&session->lcore->attend, session, attend_link);
