@@ -52,17 +52,6 @@ static void fin_acked(struct tcp_conn *conn)
 	}
 }
 
-/* A retransmission was the only one under way and its round trip is known by the timestamp. */
-static void sample_by_timestamp(struct tcp_conn *conn, const struct tcp_segment *segment,
-				const struct tcp_ack_result *result)
-{
-	if (!result->retransmit_acked || !conn->timestamps || !segment->options.ts_ecr)
-		return;
-	const uint32_t rtt_ms = tcp_ts_now(conn) - segment->options.ts_ecr;
-	if (rtt_ms < 120000)
-		tcp_rtt_sample(conn, rtt_ms * TCP_NS_PER_MS + TCP_NS_PER_MS / 2);
-}
-
 static void advance(struct tcp_conn *conn, const struct tcp_segment *segment, struct tcp_ack_result *result)
 {
 	struct tcp_lcore *lcore = conn->lcore;
@@ -71,7 +60,6 @@ static void advance(struct tcp_conn *conn, const struct tcp_segment *segment, st
 	result->acked_bytes = segment->ack - conn->snd_una;
 	conn->snd_una = segment->ack;
 	conn->progress_ns = conn->rto_base_ns = lcore->now_ns;
-	sample_by_timestamp(conn, segment, result);
 	if (conn->phase != TCP_LOSS || !result->retransmit_acked)
 		conn->backoff = 0;
 	conn->probing = false;
@@ -97,6 +85,8 @@ bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment)
 	update_window(conn, segment);
 	if (had_sent && conn->sack && segment->options.sack_count)
 		tcp_sack_input(conn, segment, &result);
+	if (result.sacked_ns && !result.acked_bytes)
+		tcp_rtt_sample(conn, conn->lcore->now_ns - result.sacked_ns);
 	/* Without SACK a duplicate is one that changes nothing (RFC 5681 2). */
 	const bool duplicate = !conn->sack && !old && !result.acked_bytes && conn->snd_wnd == window_before;
 	if (had_sent && (result.acked_bytes || result.delivered_bytes || result.dsack || duplicate ||

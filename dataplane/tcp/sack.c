@@ -23,6 +23,8 @@ static void mark_sacked(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t t
 	conn->sacked_bytes += bytes;
 	result->delivered_bytes += bytes;
 	result->sacked_new = true;
+	if (sent->tx_count == 1 && sent->sent_ns > result->sacked_ns)
+		result->sacked_ns = sent->sent_ns;
 }
 
 /* RFC 2883 4: the first block is below the acknowledgement, or inside the second. */

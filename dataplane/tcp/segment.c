@@ -48,8 +48,9 @@ static uint16_t advertise(struct tcp_conn *conn)
 	uint32_t window = now;
 	if (room > now && room - now >= tcp_min_u32(conn->rcv_target / 2, conn->rcv_mss))
 		window = room;
-	const uint32_t step = 1u << conn->rcv_wscale;
-	uint32_t field = (window + step - 1) >> conn->rcv_wscale;
+	/* Rounded down: up, the edge would creep ahead with every segment.  What was offered is taken all the same
+	 * (RFC 7323 2.4). */
+	uint32_t field = window >> conn->rcv_wscale;
 	if (field > 65535)
 		field = 65535;
 	const uint32_t edge = conn->rcv_nxt + (field << conn->rcv_wscale);

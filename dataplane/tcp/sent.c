@@ -23,7 +23,7 @@ void tcp_queue(struct tcp_conn *conn, struct pkt_buf *buf)
 		conn->next_offset = 0;
 	}
 	conn->stream.unsent_bytes += buf->len_bytes;
-	if (conn->stream.unsent_bytes > STREAM_UNSENT_BYTES_GOAL)
+	if (conn->stream.unsent_bytes >= STREAM_UNSENT_BYTES_GOAL)
 		conn->room_wanted = true;
 	if (conn->in_callback)
 		conn->push_bytes = conn->stream.unsent_bytes;
@@ -150,11 +150,19 @@ void tcp_sent_split(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t bytes
 	conn->sent_count++;
 }
 
+/* Of something sent several times: was it the last that was acknowledged?  Yes, when the echo is of the last one or
+ * later: an echo can be arbitrarily old, when what the peer acknowledges were duplicates to it. */
+static bool is_unambiguous(const struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t ts_ecr)
+{
+	const uint32_t sent_ts = (uint32_t)(sent->sent_ns / TCP_NS_PER_MS) + conn->ts_offset;
+	return conn->timestamps && ts_ecr && tcp_seq_leq(sent_ts, ts_ecr);
+}
+
 void tcp_sent_acked(struct tcp_conn *conn, uint32_t ack, uint32_t ts_ecr, struct tcp_ack_result *result)
 {
 	uint32_t payload = ack - conn->snd_una;
 	const uint64_t now_ns = conn->lcore->now_ns;
-	uint64_t newest_ns = 0;
+	uint64_t newest_ns = 0, again_ns = 0;
 	struct tcp_sent *sent;
 	while ((sent = TAILQ_FIRST(&conn->sent)) && tcp_seq_leq(sent->end, ack)) {
 		if (sent->flags & TCP_SENT_FIN)
@@ -162,8 +170,10 @@ void tcp_sent_acked(struct tcp_conn *conn, uint32_t ack, uint32_t ts_ecr, struct
 		if (!(sent->flags & TCP_SENT_SACKED)) {
 			result->delivered_bytes += sent->end - sent->start;
 			tcp_rack_delivered(conn, sent, ts_ecr);
-			if (sent->tx_count == 1)
-				newest_ns = sent->sent_ns; /* Karn: only what was sent once */
+			if (sent->tx_count > 1)
+				again_ns = is_unambiguous(conn, sent, ts_ecr) ? sent->sent_ns : again_ns;
+			else
+				newest_ns = sent->sent_ns;
 		}
 		if (sent->tx_count > 1)
 			result->retransmit_acked = true;
@@ -177,6 +187,9 @@ void tcp_sent_acked(struct tcp_conn *conn, uint32_t ack, uint32_t ts_ecr, struct
 		if (was_cut && sent->tx_count > 1)
 			tcp_mark_lost(conn, sent);
 	}
+	/* When a gap was filled, what stood behind it arrived long ago. */
+	if (result->retransmit_acked)
+		newest_ns = again_ns;
 	if (newest_ns)
 		tcp_rtt_sample(conn, now_ns - newest_ns);
 	release_buffers(conn, payload);

@@ -49,12 +49,12 @@ struct stream_handler {
 	/* len > 0.  data is valid during the call only.  Returns bytes taken. */
 	uint32_t (*on_data)(void *ctx, const uint8_t *data, uint32_t len);
 	void (*on_end)(void *ctx);
-	/* Unsent bytes have fallen to half of STREAM_UNSENT_BYTES_GOAL or below, after having been above the goal. */
+	/* Unsent bytes have fallen to half of STREAM_UNSENT_BYTES_GOAL or below, after having reached the goal. */
 	void (*on_room)(void *ctx);
 	void (*on_closed)(void *ctx, enum stream_close reason);
 };
 
-/* A protocol that has more than this queued and unsent had better wait for on_room. */
+/* A protocol that has so much or more queued and unsent had better wait for on_room. */
 #define STREAM_UNSENT_BYTES_GOAL 1048576u
 
 struct stream_info {

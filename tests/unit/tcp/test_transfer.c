@@ -85,7 +85,11 @@ static void run_bad_wire(uint64_t seed)
 {
 	begin(seed);
 	struct wire_rules *r = &wire.rules;
+	wire.log = getenv("WHERRY_TCP_LOG");
 	r->v6 = seed & 1;
+	r->strip_sack = seed % 5 == 1;
+	r->strip_timestamps = seed % 3 == 1;
+	r->strip_wscale = seed % 7 == 1;
 	r->delay_ns = 1000 + wire_random(&wire) % (20 * MS);
 	r->jitter_ns = seed & 2 ? wire_random(&wire) % (2 * r->delay_ns) : 0;
 	r->loss_ppm = seed & 4 ? (uint32_t)(wire_random(&wire) % 100000) : 10000;
@@ -114,6 +118,7 @@ Test(tcp_transfer, loses_no_byte_on_bad_wires)
 		run_bad_wire(strtoull(text, NULL, 0));
 		return;
 	}
-	for (uint64_t seed = 1; seed <= 100; seed++)
+	const char *count = getenv("WHERRY_TCP_SEEDS");
+	for (uint64_t seed = 1; seed <= (count ? strtoull(count, NULL, 0) : 300); seed++)
 		run_bad_wire(seed);
 }

@@ -131,6 +131,23 @@ static struct pkt *copy_linear(struct wire *wire, unsigned to, const struct pkt 
 	return pkt_heap_make(&wire->ends[to].heap, bytes, len, 0, 512);
 }
 
+/* A SYN without some of its options. */
+static struct pkt *strip(struct wire *wire, unsigned from, struct pkt *pkt, struct tcp_segment *segment)
+{
+	const struct wire_rules *rules = &wire->rules;
+	struct tcp_options *o = &segment->options;
+	if (!(segment->flags & TCP_SYN) || !(rules->strip_sack || rules->strip_timestamps || rules->strip_wscale))
+		return pkt;
+	o->sack_permitted &= !rules->strip_sack;
+	o->has_timestamps &= !rules->strip_timestamps;
+	o->has_wscale &= !rules->strip_wscale;
+	uint8_t bytes[TCP_HEADER_BYTES_MAX];
+	struct pkt *stripped = pkt_heap_make(pkt->priv, bytes, tcp_segment_emit(bytes, segment), 0, 0);
+	tcp_fill_checksum(stripped, tcp_pseudo_sum(&wire->ends[from].addr, &wire->ends[!from].addr));
+	pkt_heap_free(pkt);
+	return stripped;
+}
+
 static void tell_too_big(struct wire *wire, unsigned from, const struct tcp_segment *segment)
 {
 	if (!wire->icmp)
@@ -194,6 +211,7 @@ static void output(void *ctx, struct net_path *path, struct pkt *pkt, enum ip_ec
 	require(copy->len_bytes + header_bytes(wire) <= 1500 || copy->len_bytes + header_bytes(wire) <= end->mtu);
 	end->sent_count++;
 	end->last_sent = segment;
+	copy = strip(wire, from, copy, &segment);
 	const bool keep = !wire->hook || wire->hook(wire, from, copy, &segment);
 	if (wire->path_mtu && copy->len_bytes + header_bytes(wire) > wire->path_mtu) {
 		log_segment(wire, from, &segment, "TOO BIG");

@@ -31,6 +31,7 @@ struct wire_rules {
 	uint32_t queue_bytes; /* of the bottleneck; 0: endless */
 	uint32_t mark_bytes;  /* ECN marks beyond so many queued; 0: never */
 	bool v6;
+	bool strip_sack, strip_timestamps, strip_wscale; /* from SYNs, as a middle box may */
 };
 
 struct flight {
