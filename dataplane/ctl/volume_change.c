@@ -123,6 +123,7 @@ struct replace {
 	struct wherry_ctl_volume_put put;
 	int fd;
 	struct backend *backend; /* the new one, until it is in place; then the old one */
+	struct vol_map *map;     /* likewise */
 	bool offline_after;
 };
 
@@ -131,6 +132,7 @@ static void replace_free(struct ctl_task *task)
 	struct replace *r = CTL_CONTAINER_OF(task, struct replace, task);
 	if (r->backend)
 		backend_destroy(r->backend);
+	vol_map_destroy(r->map);
 	if (r->fd >= 0)
 		close(r->fd);
 	free(r);
@@ -144,8 +146,10 @@ static bool replace_idle(struct ctl_drain *drain)
 	if (volume->under_way_count > 0 || !ctl_fault_idle(r->volume))
 		return false;
 	struct backend *old = volume->backend; /* with its injector on top */
-	volume->backend = r->backend;
+	struct vol_map *old_map = volume->map;
+	vol_set_backend(volume, r->backend, r->map);
 	r->backend = old;
+	r->map = old_map;
 	volume->size_bytes = r->put.size_bytes;
 	volume->read_only = r->put.flags & WHERRY_VOLUME_READ_ONLY;
 	volume->write_back = r->put.flags & WHERRY_VOLUME_WRITE_BACK;
@@ -213,6 +217,7 @@ static void replace_store(struct ctl_volume *v, struct ctl_request *request, con
 		replace_free(&r->task);
 		return;
 	}
+	r->map = ctl_map_create(m, r->fd);
 	r->offline_after = v->offline_operator;
 	v->replacing = true;
 	r->drain = (struct ctl_drain){

@@ -14,6 +14,8 @@
 #include "ctl/server_priv.h"
 #include "ctl/watchdog.h"
 
+#define HOLE_COUNT_MAX 16384u /* of a store that are looked for; finding them takes tens of milliseconds at most */
+
 static struct idmap volumes;
 static unsigned home_count[WHERRY_LCORE_COUNT_MAX]; /* volumes by worker, those on their way out included */
 static LIST_HEAD(volume_list, ctl_volume) removed;  /* out of the registry, not yet destroyed */
@@ -92,9 +94,26 @@ static void volume_free(struct ctl_volume *v)
 		backend_destroy(f->backend); /* and what is below, unless a last job has taken it out */
 	if (v->base && (!f->backend || (f->busy && f->detached)))
 		backend_destroy(v->base);
+	vol_map_destroy(v->volume.map);
 	if (v->fd >= 0)
 		close(v->fd);
 	free(v);
+}
+
+static void found_hole(void *map, uint64_t offset_bytes, uint64_t len_bytes)
+{
+	vol_map_clear(map, offset_bytes, len_bytes);
+}
+
+struct vol_map *ctl_map_create(const struct wherry_ctl_volume_put *m, int fd)
+{
+	/* What we may not write, somebody else may: then nothing is known for long. */
+	if (m->backend == WHERRY_BACKEND_NULL || (m->flags & WHERRY_VOLUME_READ_ONLY))
+		return NULL;
+	struct vol_map *map = vol_map_create(m->size_bytes);
+	if (map)
+		backend_find_holes(fd, m->size_bytes, HOLE_COUNT_MAX, found_hole, map);
+	return map;
 }
 
 /* A file store that is too short now: the volume exists, but is out of service until someone has looked. */
@@ -141,6 +160,7 @@ static void volume_create(struct ctl_request *request, const struct wherry_ctl_v
 		return;
 	}
 	vol_init(&v->volume, v->id, v->base, v->worker->bounce, m->size_bytes, m->block_bytes);
+	v->volume.map = ctl_map_create(m, v->fd);
 	v->volume.read_only = m->flags & WHERRY_VOLUME_READ_ONLY;
 	v->volume.write_back = m->flags & WHERRY_VOLUME_WRITE_BACK;
 	home_count[v->worker->index]++;
@@ -321,8 +341,12 @@ static void offline_abandon(struct ctl_task *task)
 static void offline_run(struct worker *worker, struct job *job)
 {
 	struct offline_job *o = CTL_CONTAINER_OF(job, struct offline_job, job);
+	struct volume *volume = &o->volume->volume;
 	(void)worker;
-	o->volume->volume.offline = o->offline;
+	/* While it was out of service its store may have been restored from elsewhere. */
+	if (volume->offline && !o->offline)
+		vol_map_forget(volume->map);
+	volume->offline = o->offline;
 }
 
 static void offline_finished(struct job *job)

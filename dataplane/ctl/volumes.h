@@ -105,6 +105,9 @@ int ctl_store_size(int fd, uint64_t *size_bytes);
 
 /* ---- between volumes.c, volume_change.c and volume_fault.c ---- */
 
+/* What the kernel knows of the holes of a store that only we write to; NULL: nothing, or no memory. */
+struct vol_map *ctl_map_create(const struct wherry_ctl_volume_put *m, int fd);
+
 /* A backend as the message wants it, on fd, which is borrowed.  NULL with errno, or 0 in errno without memory. */
 struct backend *ctl_backend_create(struct worker *worker, const struct wherry_ctl_volume_put *m, int fd);
 /* Take over what the message says, but for size and generation. */
