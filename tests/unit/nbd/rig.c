@@ -144,8 +144,8 @@ struct rig_stream *rig_connect(struct rig *rig)
 	struct rig_stream *s = calloc(1, sizeof *s);
 	s->stream.ops = &ops;
 	s->remote = ip_addr_v4(address);
-	s->out = malloc(RIG_OUT_BYTES);
-	s->in = malloc(RIG_OUT_BYTES);
+	s->out = calloc(1, RIG_OUT_BYTES);
+	s->in = calloc(1, RIG_OUT_BYTES);
 	if (!nbd_accept(rig->lcore, &s->stream)) {
 		free(s->out);
 		free(s->in);
