@@ -17,8 +17,7 @@ struct heap_pkt {
 
 static struct pkt *make(struct pkt_heap *heap, uint32_t room_bytes, uint32_t headroom_bytes)
 {
-	struct heap_pkt *made = calloc(1, sizeof *made);
-	struct pkt *pkt = made ? &made->pkt : NULL;
+	struct pkt *pkt = calloc(1, sizeof(struct heap_pkt));
 	void *block;
 	/* Aligned, so that what depends on the alignment of payload does not depend on the state of the heap. */
 	if (!pkt || posix_memalign(&block, BUFFER_ALIGN_BYTES, room_bytes ? room_bytes : 1))
@@ -28,7 +27,7 @@ static struct pkt *make(struct pkt_heap *heap, uint32_t room_bytes, uint32_t hea
 			    .head = head,
 			    .room_bytes = room_bytes,
 			    .priv = heap,
-			    .frags = made->frags};
+			    .frags = ((struct heap_pkt *)pkt)->frags};
 	heap->out_count++;
 	return pkt;
 }

@@ -35,6 +35,7 @@ static struct tcp_conn *take_free(struct tcp_lcore *lcore)
 			if (!conn->finished && !conn->stream.handler)
 				break;
 		}
+		/* cppcheck-suppress identicalInnerCondition ; it does not see that the loop sets it */
 		if (!conn) {
 			TCP_COUNT(lcore, drop_no_connection);
 			return NULL;
