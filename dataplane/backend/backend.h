@@ -55,11 +55,12 @@ struct backend_io {
 
 	/* below: the backends' own, filled in by submit */
 	struct backend_io *prev, *next;        /* engine: queue of delayed or of waiting I/O */
-	uint64_t due_ns;                       /* engine: when a delayed I/O goes on */
+	uint64_t due_ns;                       /* engine: when a delayed I/O goes on; file: when to stop retrying */
 	void (*resume)(struct backend_io *io); /* engine: what to do then */
 	struct backend *file;                  /* file: whose I/O this is */
 	uint64_t done_bytes;                   /* file: progress of a short transfer */
-	uint16_t retry_count;                  /* file: times that the kernel said "again" */
+	bool retrying;                         /* file: the kernel says "again", until due_ns at most */
+	bool sync_after;                       /* file: FUA by a sync of its own, not with the write */
 	uint8_t stage;                         /* file: step of an operation that takes several */
 	struct backend *fault;                 /* fault: the injector that holds the I/O */
 	void (*fault_done)(struct backend_io *io, enum io_status status); /* fault: the caller's done */

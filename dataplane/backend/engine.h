@@ -52,14 +52,29 @@ struct backend *backend_ram_create(int fd, uint64_t size_bytes);
 /*
  * Regular file or block device through the engine's ring.  fd is borrowed and
  * must outlive the backend.  Short transfers are continued; a read that meets
- * the end completes with IO_ERR_SHORT.  FUA is RWF_DSYNC, flush is fdatasync,
- * discard punches a hole where it can be done, write zeroes falls back to
+ * the end completes with IO_ERR_SHORT.  Flush is fdatasync, one at a
+ * time.  FUA is RWF_DSYNC while nothing older waits to be made durable, and an
+ * fdatasync of its own otherwise, because its failure must tell which was lost.
+ * Discard punches a hole where it can be done, write zeroes falls back to
  * writing zeros.  A write past the end of a shrunk regular file makes it grow
  * again, as the kernel does: watching the size is the owner's business.
  * size_bytes: a multiple of align_bytes.  NULL without memory.
  */
 struct backend *backend_file_create(struct backend_engine *engine, int fd, uint64_t size_bytes, uint32_t align_bytes,
 				    uint32_t memory_align_bytes);
+/*
+ * A sync of the store has failed.  The kernel says so once and forgets what it
+ * could not write, so the next sync would succeed without it: from then on every
+ * flush and every FUA operation fails with IO_ERR_MEDIA, until somebody has been
+ * told and calls backend_file_forgive.  A store's own failure to take one FUA
+ * write is not that, as long as everything before is durable.  file: made by
+ * backend_file_create.  Any thread.
+ */
+bool backend_file_sync_lost(const struct backend *file);
+/* Sync again, whatever was lost.  Owning lcore. */
+void backend_file_forgive(struct backend *file);
+/* Somebody before may have left data behind that is not durable: be as careful as if this backend had.  Before use. */
+void backend_file_expect_unsynced(struct backend *file);
 
 /*
  * Tell found of every hole of a regular file or memfd: ranges in ascending order

@@ -170,7 +170,7 @@ static void replace_done(struct ctl_drain *drain)
 	v->size_bytes = v->size_asked_bytes = r->put.size_bytes;
 	v->generation = r->put.generation;
 	v->offline_store = false;
-	v->watch.unlinked = false;
+	v->watch.unlinked = v->watch.sync_lost = false;
 	if (!v->offline_operator)
 		v->detail[0] = '\0';
 	ctl_volume_adopt(v, &r->put);

@@ -70,8 +70,14 @@ struct backend *ctl_backend_create(struct worker *worker, const struct wherry_ct
 	switch (m->backend) {
 	case WHERRY_BACKEND_RAM:
 		return backend_ram_create(fd, m->size_bytes);
-	case WHERRY_BACKEND_FILE:
-		return backend_file_create(worker->engine, fd, m->size_bytes, m->align_bytes, m->memory_align_bytes);
+	case WHERRY_BACKEND_FILE: {
+		struct backend *file =
+			backend_file_create(worker->engine, fd, m->size_bytes, m->align_bytes, m->memory_align_bytes);
+		/* A dataplane before this one may have acknowledged what is in the page cache only. */
+		if (file && m->flags & WHERRY_VOLUME_WRITE_BACK)
+			backend_file_expect_unsynced(file);
+		return file;
+	}
 	default:
 		return backend_null_create(m->size_bytes);
 	}
@@ -331,6 +337,7 @@ struct offline_job {
 	struct ctl_volume *volume;
 	struct ctl_reply reply;
 	bool offline;
+	struct backend *forgive; /* a file backend whose failed sync the operator has taken note of, or NULL */
 };
 
 static void offline_abandon(struct ctl_task *task)
@@ -347,6 +354,8 @@ static void offline_run(struct worker *worker, struct job *job)
 	if (volume->offline && !o->offline)
 		vol_map_forget(volume->map);
 	volume->offline = o->offline;
+	if (o->forgive)
+		backend_file_forgive(o->forgive);
 }
 
 static void offline_finished(struct job *job)
@@ -357,7 +366,7 @@ static void offline_finished(struct job *job)
 	free(o);
 }
 
-bool ctl_volume_set_offline(struct ctl_volume *v, struct ctl_reply reply)
+static bool set_offline(struct ctl_volume *v, struct ctl_reply reply, struct backend *forgive)
 {
 	struct offline_job *o = calloc(1, sizeof *o);
 	if (!o)
@@ -366,9 +375,15 @@ bool ctl_volume_set_offline(struct ctl_volume *v, struct ctl_reply reply)
 	o->volume = v;
 	o->reply = reply;
 	o->offline = v->offline_operator || v->offline_store || v->replacing;
+	o->forgive = forgive;
 	ctl_task_register(&o->task, offline_abandon);
 	worker_post(v->worker, &o->job);
 	return true;
+}
+
+bool ctl_volume_set_offline(struct ctl_volume *v, struct ctl_reply reply)
+{
+	return set_offline(v, reply, NULL);
 }
 
 void ctl_on_volume_online(struct ctl_request *request, const struct wherry_ctl_volume_online *m)
@@ -388,12 +403,15 @@ void ctl_on_volume_online(struct ctl_request *request, const struct wherry_ctl_v
 		}
 		v->offline_store = false;
 	}
+	/* Only on the way back from out of service: a controller that comes says of every volume that it is online.
+	 * An exchange brings a new store, and may free the old one before the job runs. */
+	const bool forgives = m->online && v->offline_operator && v->kind == WHERRY_BACKEND_FILE && !v->replacing;
 	v->offline_operator = !m->online;
-	if (m->online)
+	if (m->online && (forgives || !v->watch.sync_lost))
 		v->detail[0] = '\0';
 	else if (!v->offline_store)
 		snprintf(v->detail, sizeof v->detail, "taken out of service by the operator");
-	if (!ctl_volume_set_offline(v, request->reply))
+	if (!set_offline(v, request->reply, forgives ? v->base : NULL))
 		ctl_reply_error(request->reply, ENOMEM, "volume %s: no memory", v->name);
 }
 

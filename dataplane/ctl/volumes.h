@@ -62,7 +62,8 @@ struct ctl_volume {
 	} fault;
 
 	struct ctl_watch {
-		bool unlinked; /* was reported */
+		bool unlinked;  /* was reported */
+		bool sync_lost; /* was reported */
 		uint64_t reported_io, reported_no_space, reported_short;
 		uint64_t quiet_until_ns; /* no further report of errors before */
 	} watch;

@@ -52,6 +52,25 @@ static void watch_store(struct ctl_volume *v)
 	v->watch.unlinked = unlinked;
 }
 
+static void watch_sync(struct ctl_volume *v)
+{
+	if (v->kind != WHERRY_BACKEND_FILE || v->replacing)
+		return;
+	const bool lost = backend_file_sync_lost(v->base);
+	if (lost && !v->watch.sync_lost) {
+		ctl_event(WHERRY_ERROR, "volume.sync_failed", v->id,
+			  "volume %s: its backing store failed to make data durable, and what was written since the "
+			  "last flush may be lost. Flushes and durable writes fail until the volume has been set "
+			  "offline and online again: check the store and the data first.",
+			  v->name);
+		if (!v->offline_operator && !v->offline_store)
+			snprintf(
+				v->detail, sizeof v->detail,
+				"a flush failed: check the store and the data, then set the volume offline and online");
+	}
+	v->watch.sync_lost = lost;
+}
+
 static void watch_errors(struct ctl_volume *v, uint64_t now_ns)
 {
 	const uint64_t io = stats_read(v->volume.stats, WHERRY_VOLUME_err_io);
@@ -86,6 +105,7 @@ void ctl_watch_tick(uint64_t now_ns)
 		if (!v)
 			continue;
 		watch_store(v);
+		watch_sync(v);
 		watch_errors(v, now_ns);
 		ctl_fault_tick(v);
 	}

@@ -50,7 +50,7 @@ static void start_with_result(struct rig_io *io, enum backend_op op, uint64_t le
 	io->done = false;
 	io->io.done_bytes = 0;
 	io->io.stage = 0;
-	io->io.retry_count = 0;
+	io->io.retrying = false;
 	file_on_result(&io->io, result);
 }
 
@@ -229,10 +229,118 @@ Test(backend_file_results, again_is_tried_again_but_not_for_ever, .init = setup,
 		cr_expect(!io.done);
 		cr_expect(rig_wait(engine, &io) == IO_OK);
 		io.done = false;
-		io.io.retry_count = 10000;
+		/* Time counts, not how often it was asked. */
+		io.io.retrying = false;
+		for (unsigned turn = 0; turn < 20000 && !io.done; turn++) {
+			file_on_result(&io.io, again[i]);
+			io_uring_prep_nop(&engine->ring.sq.sqes[0]);
+			engine->ring.sq.sqe_tail = engine->ring.sq.sqe_head;
+			engine->in_ring_count = engine->waiting_count = 0;
+			engine->waiting = (struct io_queue){0};
+			engine->now_ns += 1000;
+		}
+		cr_expect(!io.done, "20 ms are not long");
+		engine->now_ns += 5000000000;
 		file_on_result(&io.io, again[i]);
 		cr_expect(io.done && io.status == IO_ERR_MEDIA);
 	}
+}
+
+/* A sync by the engine that ended in an error, as far as the backend can tell. */
+static void fail_sync(int error)
+{
+	struct rig_io io;
+	rig_start(backend, &io, BACKEND_FLUSH, 0, 0, NULL, 0);
+	cr_assert(rig_wait(engine, &io) == IO_OK);
+	io.done = false;
+	file_on_result(&io.io, -error);
+	cr_expect(io.done && io.status != IO_OK);
+}
+
+Test(backend_file_results, what_a_failed_sync_lost_is_not_forgotten, .init = setup, .fini = teardown)
+{
+	static const int errors[] = {EIO, ENOSPC, EDQUOT};
+	for (unsigned i = 0; i < 3; i++) {
+		fail_sync(errors[i]);
+		cr_expect(backend_file_sync_lost(backend), "%s", strerror(errors[i]));
+		cr_expect(rig_run(engine, backend, BACKEND_FLUSH, 0, 0, NULL, 0) == IO_ERR_MEDIA);
+		cr_expect(rig_run(engine, backend, BACKEND_WRITE, BACKEND_FUA, 0, bytes, 512) == IO_ERR_MEDIA);
+		cr_expect(rig_run(engine, backend, BACKEND_WRITE_ZEROES, BACKEND_FUA, 0, NULL, 512) == IO_ERR_MEDIA);
+		cr_expect(rig_run(engine, backend, BACKEND_DISCARD, BACKEND_FUA, 0, NULL, 512) == IO_ERR_MEDIA);
+		cr_expect(rig_run(engine, backend, BACKEND_WRITE, 0, 0, bytes, 512) == IO_OK, "promises nothing");
+		cr_expect(rig_run(engine, backend, BACKEND_READ, 0, 0, back, 512) == IO_OK);
+		backend_file_forgive(backend);
+		cr_expect(!backend_file_sync_lost(backend));
+		cr_expect(rig_run(engine, backend, BACKEND_FLUSH, 0, 0, NULL, 0) == IO_OK);
+		cr_expect(rig_run(engine, backend, BACKEND_WRITE, BACKEND_FUA, 0, bytes, 512) == IO_OK);
+	}
+}
+
+Test(backend_file_results, syncs_that_wait_hear_what_the_one_before_them_lost, .init = setup, .fini = teardown)
+{
+	struct rig_io io[4];
+	for (unsigned i = 0; i < 4; i++)
+		rig_start(backend, &io[i], BACKEND_FLUSH, 0, 0, NULL, 0);
+	cr_expect(backend_engine_under_way(engine) == 1, "one at a time");
+	rig_wait(engine, &io[0]);
+	cr_expect(io[0].status == IO_OK && !io[1].done && !io[2].done && !io[3].done,
+		  "what began before a sync is not covered by it");
+	cr_expect(backend_engine_under_way(engine) == 1, "one for all that waited");
+	for (unsigned i = 1; i < 4; i++) {
+		rig_wait(engine, &io[i]);
+		cr_expect(io[i].status == IO_OK);
+	}
+	fail_sync(EIO);
+	for (unsigned i = 0; i < 4; i++)
+		cr_expect(rig_run(engine, backend, BACKEND_FLUSH, 0, 0, NULL, 0) == IO_ERR_MEDIA);
+}
+
+/* The flags of the write that a durable one becomes, and the stage that it ends in. */
+static unsigned durable_write_ends_in(void)
+{
+	struct rig_io io;
+	rig_start(backend, &io, BACKEND_WRITE, BACKEND_FUA, 4096, bytes, 512);
+	struct io_uring_sqe sqe = {0};
+	file_prepare(&io.io, &sqe);
+	cr_expect((sqe.rw_flags == RWF_DSYNC) != io.io.sync_after);
+	cr_expect(rig_wait(engine, &io) == IO_OK);
+	return io.io.stage;
+}
+
+Test(backend_file_results, a_durable_write_syncs_apart_while_older_data_is_not_durable, .init = setup, .fini = teardown)
+{
+	cr_expect(durable_write_ends_in() == 0, "nothing is older: with the write");
+	cr_expect(rig_run(engine, backend, BACKEND_WRITE, 0, 0, bytes, 512) == IO_OK);
+	cr_expect(durable_write_ends_in() == 3);
+	cr_expect(durable_write_ends_in() == 0, "that sync covered all");
+	cr_expect(rig_run(engine, backend, BACKEND_WRITE_ZEROES, 0, 0, NULL, 512) == IO_OK);
+	cr_expect(rig_run(engine, backend, BACKEND_FLUSH, 0, 0, NULL, 0) == IO_OK);
+	cr_expect(durable_write_ends_in() == 0);
+	/* A write that was under way when the sync began is not covered. */
+	struct rig_io write, flush;
+	rig_start(backend, &write, BACKEND_WRITE, 0, 0, bytes, 512);
+	rig_start(backend, &flush, BACKEND_FLUSH, 0, 0, NULL, 0);
+	rig_wait(engine, &flush);
+	rig_wait(engine, &write);
+	cr_expect(durable_write_ends_in() == 3);
+	backend_file_expect_unsynced(backend);
+	cr_expect(durable_write_ends_in() == 3, "nor is what a dataplane before left behind");
+}
+
+Test(backend_file_results, a_durable_write_that_fails_alone_stops_nobody, .init = setup, .fini = teardown)
+{
+	struct rig_io io;
+	rig_start(backend, &io, BACKEND_WRITE, BACKEND_FUA, 0, bytes, 512);
+	rig_wait(engine, &io);
+	io.done = false;
+	file_on_result(&io.io, -EIO);
+	cr_expect(io.status == IO_ERR_MEDIA && !backend_file_sync_lost(backend));
+	cr_expect(rig_run(engine, backend, BACKEND_WRITE, BACKEND_FUA, 0, bytes, 512) == IO_OK);
+	/* A write began since: the error may be its. */
+	cr_expect(rig_run(engine, backend, BACKEND_WRITE, 0, 0, bytes, 512) == IO_OK);
+	io.done = false;
+	file_on_result(&io.io, -EIO);
+	cr_expect(backend_file_sync_lost(backend));
 }
 
 /* From now on this process' io_uring_setup fails with that. */

@@ -79,6 +79,44 @@ Test(backend_loop, a_device_that_fails_is_a_media_error)
 	backend_engine_destroy(engine);
 }
 
+/*
+ * A device of 1 MiB that has room for a part of it: what is written to the page
+ * cache beyond that is lost, and the kernel says so once.
+ */
+Test(backend_loop, data_that_the_device_lost_is_never_called_durable)
+{
+	static const struct {
+		const char *name;
+		enum backend_op op;
+		uint32_t flags;
+	} cases[] = {
+		{"flush", BACKEND_FLUSH, 0},
+		{"durable write", BACKEND_WRITE, BACKEND_FUA},
+		{"durable zeroes", BACKEND_WRITE_ZEROES, BACKEND_FUA},
+	};
+	const char *folder = rig_tmpfs("size=128k");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct backend_engine *engine = rig_engine(8);
+		int file = rig_file(folder, SIZE, 0);
+		cr_assert(pwrite(file, a, 4096, 0) == 4096);
+		int fd = loop_open(file, 0);
+		struct backend *backend = backend_file_create(engine, fd, SIZE, 512, 1);
+		for (unsigned at = 0; at < SIZE; at += sizeof a)
+			cr_assert(rig_run(engine, backend, BACKEND_WRITE, 0, at, a, sizeof a) == IO_OK, "cached");
+		const uint64_t len = cases[i].op == BACKEND_FLUSH ? 0 : 512;
+		cr_expect(rig_run(engine, backend, cases[i].op, cases[i].flags, 0, a, len) != IO_OK, "%s",
+			  cases[i].name);
+		cr_expect(backend_file_sync_lost(backend), "%s", cases[i].name);
+		for (unsigned again = 0; again < 3; again++)
+			cr_expect(rig_run(engine, backend, BACKEND_FLUSH, 0, 0, NULL, 0) == IO_ERR_MEDIA, "%s",
+				  cases[i].name);
+		backend_destroy(backend);
+		close(fd);
+		close(file);
+		backend_engine_destroy(engine);
+	}
+}
+
 Test(backend_loop, a_device_smaller_than_the_volume_is_an_error_not_a_success)
 {
 	struct backend_engine *engine = rig_engine(8);
