@@ -102,7 +102,8 @@ static uint32_t needed_memory_mb(const struct args *args, unsigned workers_plann
 			memset(&plans[i], 0, sizeof plans[i]);
 	}
 	return port_plan_memory_mb(devices, plans, args->port_count, workers_planned,
-				   workers_packets_each(workers_planned));
+				   workers_packets_each(workers_planned)) +
+	       workers_memory_mb(workers_planned);
 }
 
 static int start_eal(const struct args *args)

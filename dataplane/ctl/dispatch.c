@@ -12,6 +12,8 @@
 #include "ctl/events.h"
 #include "ctl/exports.h"
 #include "ctl/lists.h"
+#include "ctl/nbd.h"
+#include "ctl/net.h"
 #include "ctl/persist.h"
 #include "ctl/server_priv.h"
 #include "ctl/sync.h"
@@ -104,6 +106,14 @@ enum request_descriptor { WITHOUT_FD, MAYBE_FD, WITH_FD };
 	REQUEST(CAPTURE_START, capture_start, ctl_on_capture_start, FOR_CONTROLLER, WITH_FD) \
 	REQUEST(CAPTURE_STOP, capture_stop, ctl_on_capture_stop, FOR_CONTROLLER, WITHOUT_FD) \
 	REQUEST(CAPTURE_GET, capture_get, ctl_on_capture_get, FOR_ANYONE, WITHOUT_FD) \
+	REQUEST(NET_PUT, net_put, ctl_on_net_put, FOR_CONTROLLER, WITHOUT_FD) \
+	REQUEST(TCP_PUT, tcp_put, ctl_on_tcp_put, FOR_CONTROLLER, WITHOUT_FD) \
+	REQUEST(NEIGHBOUR_LIST, neighbour_list, ctl_on_neighbour_list, FOR_ANYONE, WITHOUT_FD) \
+	REQUEST(CONNECTION_LIST, connection_list, ctl_on_connection_list, FOR_ANYONE, WITHOUT_FD) \
+	REQUEST(NBD_PUT, nbd_put, ctl_on_nbd_put, FOR_CONTROLLER, WITHOUT_FD) \
+	REQUEST(NBD_EXPORT_PUT, nbd_export_put, ctl_on_nbd_export_put, FOR_CONTROLLER, WITHOUT_FD) \
+	REQUEST(NBD_EXPORT_DELETE, nbd_export_delete, ctl_on_nbd_export_delete, FOR_CONTROLLER, WITHOUT_FD) \
+	REQUEST(NBD_SESSION_LIST, nbd_session_list, ctl_on_nbd_session_list, FOR_ANYONE, WITHOUT_FD) \
 	REQUEST(SHUTDOWN, shutdown, on_shutdown, FOR_CONTROLLER, WITHOUT_FD)
 
 #define HANDLE(NAME, name, handler, right_, descriptor_) \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ctl/exports.h"
+#include "ctl/nbd.h"
 #include "ctl/server_priv.h"
 #include "port/port.h"
 #include "stats/snapshot.h"
@@ -160,6 +161,14 @@ static void volume_stats_item(struct walk *walk)
 	send_stats(walk, WHERRY_SCOPE_VOLUME, v->id, &m);
 }
 
+static void send_hist(struct walk *walk, struct wherry_ctl_hist_item *m,
+		      const uint64_t buckets[WHERRY_HIST_BUCKET_COUNT])
+{
+	if (stats_trim_hist(buckets, m))
+		ctl_stream_send(&walk->stream, packet,
+				wherry_ctl_put_hist_item(packet, sizeof packet, walk->stream.reply.request_id, m));
+}
+
 static void export_hist_items(struct walk *walk, const struct ctl_export *e)
 {
 	uint64_t buckets[WHERRY_HIST_BUCKET_COUNT];
@@ -167,10 +176,7 @@ static void export_hist_items(struct walk *walk, const struct ctl_export *e)
 	for (unsigned kind = 0; kind < AOE_HIST_COUNT; kind++) {
 		ctl_export_hist(e, kind, buckets);
 		m.kind = (uint8_t)kind;
-		if (stats_trim_hist(buckets, &m))
-			ctl_stream_send(
-				&walk->stream, packet,
-				wherry_ctl_put_hist_item(packet, sizeof packet, walk->stream.reply.request_id, &m));
+		send_hist(walk, &m, buckets);
 	}
 }
 
@@ -184,6 +190,29 @@ static void export_stats_item(struct walk *walk)
 	send_stats(walk, WHERRY_SCOPE_EXPORT, e->id, &m);
 	if (walk->histograms)
 		export_hist_items(walk, e);
+}
+
+static void nbd_hist_items(struct walk *walk, const struct ctl_nbd_export *e)
+{
+	uint64_t buckets[WHERRY_HIST_BUCKET_COUNT];
+	struct wherry_ctl_hist_item m = {.scope = WHERRY_SCOPE_NBD_EXPORT, .id = ctl_nbd_export_id(e)};
+	for (unsigned kind = 0; kind < NBD_HIST_COUNT; kind++) {
+		ctl_nbd_export_hist(e, kind, buckets);
+		m.kind = (uint8_t)kind;
+		send_hist(walk, &m, buckets);
+	}
+}
+
+static void nbd_stats_item(struct walk *walk)
+{
+	struct wherry_ctl_stats_item m;
+	const struct ctl_nbd_export *e = ctl_nbd_export_at(walk->at);
+	if (!e || !is_wanted(walk, ctl_nbd_export_id(e)))
+		return;
+	ctl_nbd_export_stats(e, m.values.v);
+	send_stats(walk, WHERRY_SCOPE_NBD_EXPORT, ctl_nbd_export_id(e), &m);
+	if (walk->histograms)
+		nbd_hist_items(walk, e);
 }
 
 void ctl_on_stats_get(struct ctl_request *request, const struct wherry_ctl_stats_get *m)
@@ -211,6 +240,11 @@ void ctl_on_stats_get(struct ctl_request *request, const struct wherry_ctl_stats
 		count = ctl_volume_place_count;
 		item = volume_stats_item;
 		exists |= ctl_volume_find(m->id) != NULL;
+		break;
+	case WHERRY_SCOPE_NBD_EXPORT:
+		count = ctl_nbd_export_place_count;
+		item = nbd_stats_item;
+		exists |= ctl_nbd_export_find(m->id) != NULL;
 		break;
 	default:
 		ctl_reply_error(request->reply, EINVAL, "STATS_GET: no statistics of scope %u this way", m->scope);

@@ -20,6 +20,8 @@
 #include "ctl/events.h"
 #include "ctl/exports.h"
 #include "ctl/job.h"
+#include "ctl/nbd.h"
+#include "ctl/net.h"
 #include "ctl/persist.h"
 #include "ctl/routes.h"
 #include "ctl/server_priv.h"
@@ -310,9 +312,11 @@ void ctl_server_close(void)
 	}
 	ctl_drain_close();
 	ctl_export_close();
+	ctl_nbd_close();
 	ctl_volume_close();
 	ctl_routes_close();
 	ctl_task_abandon_all();
+	ctl_net_close();
 	ctl_persist_close();
 	ctl_event_close();
 	ctl_server.tick_source = sd_event_source_disable_unref(ctl_server.tick_source);

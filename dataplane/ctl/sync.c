@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "ctl/exports.h"
+#include "ctl/nbd.h"
+#include "ctl/net.h"
 #include "ctl/routes.h"
 #include "ctl/server_priv.h"
 #include "log/log.h"
@@ -52,6 +54,7 @@ static void exports_in_place(struct ctl_broadcast *broadcast)
 	broadcast->run = gate_run;
 	broadcast->done = commit_done;
 	ctl_broadcast_start(broadcast);
+	ctl_net_announce();
 }
 
 /* The waiters before this one have posted the exports' jobs. */
@@ -78,6 +81,7 @@ void ctl_on_sync_begin(struct ctl_request *request, const struct wherry_ctl_sync
 	active_epoch = m->epoch;
 	ctl_volume_sync_begin();
 	ctl_export_sync_begin();
+	ctl_nbd_sync_begin();
 	ctl_routes_hold();
 	ctl_reply_ok(request->reply);
 }
@@ -87,8 +91,10 @@ static void commit_exports(bool sweep)
 	active = false;
 	ctl_routes_batch();
 	ctl_export_sync_end(sweep, ctl_server.gate_open);
-	if (sweep)
+	if (sweep) {
+		ctl_nbd_sync_sweep();
 		ctl_volume_sync_sweep();
+	}
 }
 
 void ctl_on_sync_end(struct ctl_request *request, const struct wherry_ctl_sync_end *m)

@@ -6,24 +6,30 @@
  * that a worker whose thread is preempted never makes another one wait.  A word
  * of pending bits tells the consumer which rings to look at.
  *
- * The low bit of a ring entry tells an answer, which is to be sent, from a
- * request; packets are aligned far beyond that.
+ * The low bits of a ring entry tell what the frame is; packets are aligned far
+ * beyond that.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lcore/priv.h"
 
-#define ENTRY_IS_ANSWER 1u
+#define ENTRY_KIND_MASK 3u
+
+static void *entry_of(struct pkt *pkt, enum handoff_kind kind)
+{
+	return (void *)((uintptr_t)pkt | kind);
+}
 
 static struct pkt *entry_pkt(void *entry)
 {
-	return (struct pkt *)((uintptr_t)entry & ~(uintptr_t)ENTRY_IS_ANSWER);
+	return (struct pkt *)((uintptr_t)entry & ~(uintptr_t)ENTRY_KIND_MASK);
 }
 
-static bool entry_is_answer(const void *entry)
+static enum handoff_kind entry_kind(const void *entry)
 {
-	return (uintptr_t)entry & ENTRY_IS_ANSWER;
+	return (enum handoff_kind)((uintptr_t)entry & ENTRY_KIND_MASK);
 }
 
 static void flush_one(struct worker *worker, unsigned to)
@@ -49,14 +55,29 @@ static void gather(struct worker *worker, unsigned to, void *entry)
 		flush_one(worker, to);
 }
 
-void handoff_request(struct worker *worker, unsigned to, struct pkt *pkt)
+void handoff_frame(struct worker *worker, unsigned to, enum handoff_kind kind, struct pkt *pkt)
 {
-	gather(worker, to, pkt);
+	if (pkt->frag_count)
+		pkt_linearise(pkt); /* pieces hold references that this worker alone may drop */
+	gather(worker, to, entry_of(pkt, kind));
 }
 
-void handoff_answer(struct worker *worker, unsigned to, struct pkt *pkt)
+void handoff_copies(struct worker *worker, enum handoff_kind kind, const struct pkt *pkt)
 {
-	gather(worker, to, (void *)((uintptr_t)pkt | ENTRY_IS_ANSWER));
+	for (unsigned to = 0; to < worker_count(); to++) {
+		if (to == worker->index)
+			continue;
+		struct pkt *copy = port_pkt_alloc(pkt->port_index);
+		if (!copy) {
+			worker->stats[WHERRY_LCORE_drop_no_buffer]++;
+			continue;
+		}
+		copy->data = copy->head + (pkt->data - pkt->head);
+		copy->len_bytes = pkt->len_bytes;
+		copy->arrived_ns = pkt->arrived_ns;
+		memcpy(copy->data, pkt->data, pkt->len_bytes);
+		gather(worker, to, entry_of(copy, kind));
+	}
 }
 
 void handoff_flush(struct worker *worker)
@@ -74,17 +95,25 @@ static unsigned take_from(struct worker *worker, unsigned from)
 	/* The rest waits for the next turn, so that one busy neighbour does not starve the ports. */
 	if (left)
 		atomic_fetch_or_explicit(&worker->priv->handoff_pending, 1ull << from, memory_order_relaxed);
-	struct pkt *requests[HANDOFF_BURST];
-	unsigned request_count = 0;
+	struct pkt *aoe[HANDOFF_BURST];
+	unsigned aoe_count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct pkt *pkt = entry_pkt(entries[i]);
 		__builtin_prefetch(pkt->data);
-		if (entry_is_answer(entries[i]))
+		switch (entry_kind(entries[i])) {
+		case HANDOFF_AOE:
+			aoe[aoe_count++] = pkt;
+			break;
+		case HANDOFF_ANSWER:
 			tx_output_own(worker, pkt);
-		else
-			requests[request_count++] = pkt;
+			break;
+		case HANDOFF_STACK:
+		case HANDOFF_STACK_COPY:
+			stack_input_own(worker, pkt, entry_kind(entries[i]) == HANDOFF_STACK_COPY);
+			break;
+		}
 	}
-	aoe_input_burst(worker->aoe, requests, request_count, worker->now_ns);
+	aoe_input_burst(worker->aoe, aoe, aoe_count, worker->now_ns);
 	return count;
 }
 

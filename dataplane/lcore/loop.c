@@ -82,6 +82,7 @@ static unsigned turn(struct worker *worker)
 	work += take_handoffs(worker);
 	work += backend_engine_poll(worker->engine, worker->now_ns);
 	work += aoe_poll(worker->aoe, worker->now_ns);
+	work += stack_poll(worker);
 	handoff_flush(worker);
 	work += tx_flush(worker);
 	return work;

@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 #include "lcore/arrival.h"
+#include "lcore/carry.h"
 #include "lcore/clients.h"
 #include "lcore/clock.h"
 #include "lcore/idle.h"
 #include "lcore/joblist.h"
+#include "lcore/stack.h"
 #include "lcore/worker.h"
 #include "lcore/workers.h"
 #include "port/port.h"
@@ -92,10 +94,16 @@ int worker_run(void *worker);
 
 /* ---- frames between workers (handoff.c) ---- */
 
-/* Pass a request to the worker that owns its export. */
-void handoff_request(struct worker *worker, unsigned to, struct pkt *pkt);
-/* Pass an answer to the worker that owns a transmit queue of its port. */
-void handoff_answer(struct worker *worker, unsigned to, struct pkt *pkt);
+enum handoff_kind {
+	HANDOFF_AOE,        /* a request for an export of the other worker, or a wildcard */
+	HANDOFF_ANSWER,     /* to be sent by the worker that owns a transmit queue of its port */
+	HANDOFF_STACK,      /* of a flow of the other worker */
+	HANDOFF_STACK_COPY, /* what this worker deals with, for the other one to learn from */
+};
+/* Pass a frame on. */
+void handoff_frame(struct worker *worker, unsigned to, enum handoff_kind kind, struct pkt *pkt);
+/* Pass a copy of a frame to every other worker. */
+void handoff_copies(struct worker *worker, enum handoff_kind kind, const struct pkt *pkt);
 /* Give away what was gathered in this turn. */
 void handoff_flush(struct worker *worker);
 /* Others may have passed something. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames from the ports to the exports: checked, routed to the worker that owns
- * the export, and given to AoE there.
+ * Frames from the ports: checked, routed to the worker that owns the export or
+ * the flow, and given to AoE or to the stack there.
  */
 #include <string.h>
 
@@ -30,25 +30,6 @@ static void drop(struct worker *worker, struct pkt *pkt, enum wherry_lcore_stat 
 	port_pkt_free(pkt);
 }
 
-/* Every export may be meant: each other worker gets a copy. */
-static void copy_to_others(struct worker *worker, const struct pkt *pkt)
-{
-	for (unsigned to = 0; to < worker_count(); to++) {
-		if (to == worker->index)
-			continue;
-		struct pkt *copy = port_pkt_alloc(pkt->port_index);
-		if (!copy) {
-			worker->stats[WHERRY_LCORE_aoe_drop_no_buffer]++;
-			continue;
-		}
-		copy->data = copy->head + (pkt->data - pkt->head);
-		copy->len_bytes = pkt->len_bytes;
-		copy->arrived_ns = pkt->arrived_ns;
-		memcpy(copy->data, pkt->data, pkt->len_bytes);
-		handoff_request(worker, to, copy);
-	}
-}
-
 /* A frame of AoE, for this port.  True: this worker serves it. */
 static bool route(struct worker *worker, struct pkt *pkt)
 {
@@ -58,7 +39,7 @@ static bool route(struct worker *worker, struct pkt *pkt)
 	if (!aoe_peek(pkt->data, pkt->len_bytes, &shelf, &slot, &wildcard))
 		return true; /* aoe_input counts why not */
 	if (wildcard) {
-		copy_to_others(worker, pkt);
+		handoff_copies(worker, HANDOFF_AOE, pkt); /* every export may be meant */
 		return true;
 	}
 	int owner = route_table_lookup(worker->priv->routes, shelf, slot);
@@ -67,25 +48,27 @@ static bool route(struct worker *worker, struct pkt *pkt)
 		return false;
 	}
 	if ((unsigned)owner != worker->index) {
-		handoff_request(worker, (unsigned)owner, pkt);
+		handoff_frame(worker, (unsigned)owner, HANDOFF_AOE, pkt);
 		return false;
 	}
 	return true;
 }
 
-/* True: this worker serves the frame; else it went its way. */
+/* True: AoE that this worker serves; else the frame went its way. */
 static bool sort_frame(struct worker *worker, struct pkt *pkt)
 {
 	struct eth_view view;
 	enum wherry_lcore_stat verdict = eth_parse(pkt->data, pkt->len_bytes, &filters[pkt->port_index], &view);
 	if (verdict != ETH_ACCEPT)
 		drop(worker, pkt, verdict);
-	else if (view.type != RX_TYPE_AOE)
+	else if (view.type != RX_TYPE_AOE && !stack_serves(view.type))
 		drop(worker, pkt, WHERRY_LCORE_drop_eth_type);
 	else if (!worker->priv->gate_open)
 		drop(worker, pkt, WHERRY_LCORE_drop_gate_closed);
-	else
+	else if (view.type == RX_TYPE_AOE)
 		return route(worker, pkt);
+	else
+		stack_route(worker, pkt, &view);
 	return false;
 }
 

@@ -66,7 +66,7 @@ void tx_output(struct worker *worker, struct pkt *pkt)
 	if (owner == worker->index)
 		tx_output_own(worker, pkt);
 	else
-		handoff_answer(worker, owner, pkt);
+		handoff_frame(worker, owner, HANDOFF_ANSWER, pkt);
 }
 
 unsigned tx_flush(struct worker *worker)

@@ -21,6 +21,9 @@
 
 #include "aoe/aoe.h"
 #include "backend/engine.h"
+#include "nbd/nbd.h"
+#include "net/net.h"
+#include "tcp/tcp.h"
 #include "volume/volume.h"
 #include "wherry/limits.h"
 #include "wherry/stats.h"
@@ -42,6 +45,10 @@ struct worker {
 	uint64_t now_ns;      /* sampled once per turn, CLOCK_MONOTONIC scale */
 	uint64_t now_real_us; /* UNIX time of the turn, for first/last seen */
 	struct aoe_lcore *aoe;
+	struct net_lcore *net;
+	struct tcp_lcore *tcp;
+	struct nbd_lcore *nbd;
+	struct carry *carry; /* to volumes on other workers */
 	struct backend_engine *engine;
 	struct vol_bounce_pool *bounce;
 	uint64_t stats[WHERRY_LCORE_STAT_COUNT];

@@ -98,7 +98,8 @@ static int create_parts(struct worker *worker, unsigned count, const struct idle
 	worker->aoe = aoe_lcore_create(&env, WORKER_REQUEST_COUNT);
 	if (!worker->priv->clients || !worker->engine || !worker->bounce || !worker->aoe)
 		return -ENOMEM;
-	return handoff_create(worker, count);
+	int rc = handoff_create(worker, count);
+	return rc ? rc : stack_create(worker, count);
 }
 
 int workers_create(const struct idle_policy *idle, char *error, size_t error_bytes)
@@ -138,7 +139,12 @@ int workers_create(const struct idle_policy *idle, char *error, size_t error_byt
 uint32_t workers_packets_each(unsigned count)
 {
 	uint32_t handoff = count > 8 ? HANDOFF_RING_FRAMES_MANY : HANDOFF_RING_FRAMES;
-	return WORKER_REQUEST_COUNT + TX_LANE_PACKETS + (count > 1 ? handoff : 0);
+	return WORKER_REQUEST_COUNT + TX_LANE_PACKETS + stack_packets_each() + (count > 1 ? handoff : 0);
+}
+
+uint32_t workers_memory_mb(unsigned count)
+{
+	return (uint32_t)((stack_memory_bytes() * count + (1u << 20) - 1) >> 20);
 }
 
 void workers_describe(struct port_workers *out)
@@ -257,7 +263,7 @@ static void drain_run(struct worker *worker, struct job *job)
 	worker->priv->gate_open = false;
 	/* A request of AoE may wait for I/O of the engine: counted once. */
 	uint32_t frames = aoe_lcore_under_way(worker->aoe), io = backend_engine_under_way(worker->engine);
-	drain->requests = frames > io ? frames : io;
+	drain->requests = (frames > io ? frames : io) + stack_drain(worker);
 	drain->waiting = tx_waiting(worker) + handoff_waiting(worker);
 }
 
@@ -325,6 +331,7 @@ void workers_stop(void)
 
 static void destroy_parts(struct worker *worker)
 {
+	stack_destroy(worker);
 	if (worker->aoe)
 		aoe_lcore_destroy(worker->aoe);
 	if (worker->bounce)

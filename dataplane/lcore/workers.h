@@ -20,6 +20,8 @@
 int workers_create(const struct idle_policy *idle, char *error, size_t error_bytes);
 /* Packets that one of worker_count workers may hold at once beside the ports' rings.  Pure. */
 uint32_t workers_packets_each(unsigned count);
+/* DPDK memory that so many workers take beside packets. */
+uint32_t workers_memory_mb(unsigned count);
 /* What port_open_all has to know about them. */
 void workers_describe(struct port_workers *out);
 /* Let them run, gate closed; returns when every one has its I/O engine.  0, or -errno with a sentence in error. */

@@ -303,6 +303,8 @@ int ethdev_start(struct port *port, char *error, size_t error_bytes)
 	/* Not on interfaces of the kernel, where others may have set it for their own ends. */
 	if (!port_kind_has_iface(port->device.kind))
 		rte_eth_promiscuous_disable(port->ethdev_id);
+	/* Neighbour discovery comes to group addresses; virtual devices that cannot filter have no such switch. */
+	(void)rte_eth_allmulticast_enable(port->ethdev_id);
 	rte_eth_dev_callback_register(port->ethdev_id, RTE_ETH_EVENT_INTR_RMV, on_removed, NULL);
 	steer_aoe(port);
 	return port->device.kind == PORT_TAP ? finish_tap(port, error, error_bytes) : 0;

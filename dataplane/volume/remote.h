@@ -17,7 +17,7 @@
 /* Carries requests of one lcore away and their completions back; lcore/'s in production. */
 struct vol_carrier {
 	void *ctx;
-	/* Pass to the home of the request's volume.  Never fails: what a full ring does not take waits. */
+	/* Pass to the home of the request's volume.  Never fails: requests are linked, not copied. */
 	void (*carry)(void *ctx, unsigned home, struct vol_request *request);
 };
 

@@ -97,6 +97,11 @@ struct vol_request {
 	uint64_t chunk_bytes;
 	void *bounce;
 	struct iovec iov_bounce;
+
+	/* below: the carrier's own (remote.h) */
+	struct vol_request *carry_next;
+	vol_done_fn *carry_done; /* the caller's done */
+	void *carry_origin;      /* who submitted */
 };
 
 struct vol_bounce_pool; /* aligned buffers of one lcore for read-modify-write; bounded */

@@ -252,6 +252,7 @@ enum wherry_stat_scope {
 	WHERRY_SCOPE_EXPORT,
 	WHERRY_SCOPE_CLIENT,
 	WHERRY_SCOPE_VOLUME,
+	WHERRY_SCOPE_NBD_EXPORT, /* the list of EXPORT, by the ids of NBD exports */
 	WHERRY_SCOPE_COUNT,
 };
 
@@ -291,6 +292,7 @@ static inline const struct wherry_stat_scope_desc *wherry_stat_scope_desc(unsign
 		[WHERRY_SCOPE_EXPORT] = {"export", export_, WHERRY_EXPORT_STAT_COUNT},
 		[WHERRY_SCOPE_CLIENT] = {"client", client, WHERRY_CLIENT_STAT_COUNT},
 		[WHERRY_SCOPE_VOLUME] = {"volume", volume, WHERRY_VOLUME_STAT_COUNT},
+		[WHERRY_SCOPE_NBD_EXPORT] = {"nbd_export", export_, WHERRY_EXPORT_STAT_COUNT},
 	};
 	return scope < WHERRY_SCOPE_COUNT ? &scopes[scope] : NULL;
 }

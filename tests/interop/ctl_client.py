@@ -28,7 +28,8 @@ FROM_DATAPLANE = 0x80000000
 MESSAGE_BYTES_MAX = 16384
 CONTROLLER, OBSERVER = 1, 2
 RAM, FILE, NULL = 1, 2, 3
-SCOPES = {"port": 0, "lcore": 1, "export": 2, "client": 3, "volume": 4}
+SCOPES = {"port": 0, "lcore": 1, "export": 2, "client": 3, "volume": 4, "nbd_export": 5}
+SCOPE_LISTS = {"nbd_export": "export"}  # which list of names a scope has, when it is not its own
 
 
 # ------------------------------------------------------------------ schema
@@ -269,7 +270,7 @@ class Client:
         objects, hists = {}, {}
         for name, values in self.request("STATS_GET", scope=SCOPES[scope], id=object_id, histograms=histograms)[2]:
             if name == "STATS_ITEM":
-                objects[values["id"]] = dict(zip(STATS[scope], values["values"]))
+                objects[values["id"]] = dict(zip(STATS[SCOPE_LISTS.get(scope, scope)], values["values"]))
             else:
                 hists[(values["id"], values["kind"])] = values
         if histograms:

@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "fake_stack.h"
+#include "lcore/carry.h"
 #include "log/log.h"
 
 struct fake fake;
@@ -15,10 +17,12 @@ struct fake fake;
 static struct worker workers[FAKE_WORKER_COUNT];
 static struct job *main_first, **main_last = &main_first;
 static int main_fd = -1, port_fd = -1;
+static struct carry carries[FAKE_WORKER_COUNT]; /* only their address matters here */
 
 void fake_init(void)
 {
 	memset(&fake, 0, sizeof fake);
+	fake_stack_init();
 	main_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	port_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (unsigned i = 0; i < FAKE_WORKER_COUNT; i++) {
@@ -28,6 +32,10 @@ void fake_init(void)
 			.lcore_id = i + 1,
 			.now_ns = 1000,
 			.aoe = &fake.lcores[i],
+			.net = &fake_stack.net[i],
+			.tcp = &fake_stack.tcp[i],
+			.nbd = &fake_stack.nbd[i],
+			.carry = &carries[i],
 			.engine = backend_engine_create(8),
 			.bounce = vol_bounce_pool_create(4, 8192),
 		};
@@ -43,6 +51,7 @@ void fake_fini(void)
 		vol_bounce_pool_destroy(workers[i].bounce);
 	}
 	cr_expect_eq(fake.live_exports, 0, "%u exports were not destroyed", fake.live_exports);
+	fake_stack_fini();
 	close(main_fd);
 	close(port_fd);
 }
@@ -196,6 +205,25 @@ void port_item(unsigned index, struct wherry_ctl_port_item *item)
 	item->index = (uint16_t)index;
 	snprintf(item->name, sizeof item->name, "port%u", index);
 	item->mac.count = 1;
+}
+
+const uint8_t *port_mac(unsigned index)
+{
+	static uint8_t mac[6] = {2, 0, 0, 0, 0, 0};
+	mac[5] = (uint8_t)index;
+	return mac;
+}
+
+uint16_t port_mtu(unsigned index)
+{
+	(void)index;
+	return 1500;
+}
+
+bool port_removed(unsigned index)
+{
+	(void)index;
+	return false;
 }
 
 void port_stats(unsigned index, uint64_t values[WHERRY_PORT_STAT_COUNT])

@@ -17,6 +17,7 @@ enum aoe_verdict fake_verdict;
 unsigned fake_input_count[FAKE_WORKER_COUNT_MAX];
 struct pkt *fake_last_input;
 bool fake_starved;
+unsigned fake_stack_routed, fake_stack_input[FAKE_WORKER_COUNT_MAX], fake_stack_copies[FAKE_WORKER_COUNT_MAX];
 static _Atomic int alive;
 static struct pkt *waiting[64];
 static unsigned waiting_count;
@@ -28,6 +29,9 @@ void fake_init(unsigned worker_count_)
 	memset(fake_workers, 0, sizeof fake_workers);
 	memset(privs, 0, sizeof privs);
 	memset(fake_input_count, 0, sizeof fake_input_count);
+	memset(fake_stack_input, 0, sizeof fake_stack_input);
+	memset(fake_stack_copies, 0, sizeof fake_stack_copies);
+	fake_stack_routed = 0;
 	fake_allocs_left = fake_tx_room = UINT32_MAX;
 	fake_sent_count = fake_tx_dropped = waiting_count = 0;
 	fake_verdict = AOE_DROP;
@@ -116,6 +120,25 @@ void port_pkt_free(struct pkt *pkt)
 {
 	alive--;
 	free(pkt);
+}
+
+/* ------------------------------------------------------------------ stack */
+void stack_route(struct worker *worker, struct pkt *pkt, const struct eth_view *eth)
+{
+	fake_stack_routed++;
+	if (eth->group)
+		handoff_copies(worker, HANDOFF_STACK_COPY, pkt);
+	else if (worker->index) {
+		handoff_frame(worker, 0, HANDOFF_STACK, pkt);
+		return;
+	}
+	stack_input_own(worker, pkt, false);
+}
+
+void stack_input_own(struct worker *worker, struct pkt *pkt, bool copy)
+{
+	(copy ? fake_stack_copies : fake_stack_input)[worker->index]++;
+	port_pkt_free(pkt);
 }
 
 /* ------------------------------------------------------------------ ports */

@@ -31,3 +31,7 @@ extern unsigned fake_sent_count, fake_tx_dropped;
 extern enum aoe_verdict fake_verdict;
 extern unsigned fake_input_count[FAKE_WORKER_COUNT_MAX];
 extern struct pkt *fake_last_input;
+
+/* Frames of the stack: routed as they came in, and then given to a worker, as copies or not.  Unicast belongs to
+ * worker 0, group frames to all. */
+extern unsigned fake_stack_routed, fake_stack_input[FAKE_WORKER_COUNT_MAX], fake_stack_copies[FAKE_WORKER_COUNT_MAX];

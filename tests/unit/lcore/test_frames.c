@@ -19,7 +19,7 @@ Test(lcore_rx, what_is_not_for_us_is_dropped_and_counted)
 		 {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88},
 		 13,
 		 WHERRY_LCORE_drop_eth_short},
-		{"another protocol", {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x08, 0x00}, 60, WHERRY_LCORE_drop_eth_type},
+		{"another protocol", {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88, 0x47}, 60, WHERRY_LCORE_drop_eth_type},
 		{"another station", {2, 0, 0, 0, 0, 8, 2, 0, 0, 0, 0, 1, 0x88, 0xa2}, 60, WHERRY_LCORE_drop_eth_dst},
 		{"from a group", {2, 0, 0, 0, 0, 9, 1, 0, 0, 0, 0, 1, 0x88, 0xa2}, 60, WHERRY_LCORE_drop_eth_src},
 		{"a VLAN that is not served",
@@ -151,7 +151,7 @@ Test(lcore_rx, a_wildcard_without_a_buffer_for_a_copy_is_counted_and_still_serve
 	fake_receive(fake_frame(0xffff, 0xff));
 	rx_poll(&fake_workers[0]);
 	handoff_flush(&fake_workers[0]);
-	cr_expect_eq(fake_workers[0].stats[WHERRY_LCORE_aoe_drop_no_buffer], 1u);
+	cr_expect_eq(fake_workers[0].stats[WHERRY_LCORE_drop_no_buffer], 1u);
 	cr_expect_eq(fake_input_count[0], 1u);
 	cr_expect_eq(handoff_input(&fake_workers[1]) + handoff_input(&fake_workers[2]), 1u);
 	fake_fini();
@@ -161,13 +161,15 @@ Test(lcore_rx, a_wildcard_without_a_buffer_for_a_copy_is_counted_and_still_serve
 /* ----------------------------------------------------------------- sending */
 static struct pkt *numbered(unsigned number)
 {
-	return fake_pkt(0, &number, sizeof number);
+	uint8_t frame[60] = {[12] = 0x88, [13] = 0xa2};
+	memcpy(frame + 20, &number, sizeof number);
+	return fake_pkt(0, frame, sizeof frame);
 }
 
 static unsigned number_of(const struct pkt *pkt)
 {
 	unsigned number;
-	memcpy(&number, pkt->data, sizeof number);
+	memcpy(&number, pkt->data + 20, sizeof number);
 	return number;
 }
 
@@ -305,7 +307,7 @@ Test(lcore_handoff, a_full_ring_drops_and_counts_at_the_producer)
 {
 	fake_init(2);
 	for (unsigned i = 0; i < HANDOFF_RING_FRAMES + 100; i++)
-		handoff_request(&fake_workers[0], 1, numbered(i));
+		handoff_frame(&fake_workers[0], 1, HANDOFF_AOE, numbered(i));
 	handoff_flush(&fake_workers[0]);
 	uint64_t passed = fake_workers[0].stats[WHERRY_LCORE_handoff_out];
 	uint64_t full = fake_workers[0].stats[WHERRY_LCORE_handoff_full];
@@ -327,7 +329,7 @@ static void *produce(void *arg)
 {
 	struct worker *worker = arg;
 	for (unsigned i = 0; i < STRESS_COUNT; i++) {
-		handoff_request(worker, 0, numbered(i));
+		handoff_frame(worker, 0, HANDOFF_AOE, numbered(i));
 		if (i % 7 == 0)
 			handoff_flush(worker);
 		if (i % 4096 == 0)
@@ -399,5 +401,56 @@ Test(lcore_jobs, a_turn_runs_a_few_and_keeps_the_rest_in_order)
 	cr_expect_eq(ran_count, COUNT + 1u);
 	cr_expect_eq(finished_count, COUNT + 1u);
 	cr_expect_eq(worker->stats[WHERRY_LCORE_inbox_messages], COUNT + 1u);
+	fake_fini();
+}
+
+static struct pkt *ip_frame(uint8_t first_mac_byte, uint16_t type)
+{
+	uint8_t frame[60] = {first_mac_byte, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, (uint8_t)(type >> 8), (uint8_t)type};
+	if (first_mac_byte == 0xff)
+		memset(frame, 0xff, 6);
+	return fake_pkt(0, frame, sizeof frame);
+}
+
+Test(lcore_rx, frames_of_ip_go_to_the_stack_on_the_worker_of_their_flow)
+{
+	static const uint16_t types[] = {0x0800, 0x0806, 0x86dd};
+	fake_init(2);
+	for (unsigned i = 0; i < 3; i++) {
+		fake_receive(ip_frame(2, types[i]));
+		rx_poll(&fake_workers[1]);
+	}
+	handoff_flush(&fake_workers[1]);
+	cr_expect_eq(handoff_input(&fake_workers[0]), 3u);
+	cr_expect_eq(fake_stack_routed, 3u, "routed again where they were passed to");
+	cr_expect_eq(fake_stack_input[0], 3u);
+	cr_expect_eq(fake_input_count[0] + fake_input_count[1], 0u, "AoE saw them");
+	cr_expect_eq(fake_pkts_alive(), 0u);
+	fake_fini();
+}
+
+Test(lcore_rx, a_copy_for_learning_is_told_from_a_frame_to_answer)
+{
+	fake_init(3);
+	fake_receive(ip_frame(0xff, 0x0806));
+	rx_poll(&fake_workers[1]);
+	handoff_flush(&fake_workers[1]);
+	handoff_input(&fake_workers[0]);
+	handoff_input(&fake_workers[2]);
+	cr_expect_eq(fake_stack_input[1], 1u);
+	cr_expect_eq(fake_stack_copies[0] + fake_stack_copies[2], 2u);
+	cr_expect_eq(fake_stack_input[0] + fake_stack_input[2], 0u);
+	cr_expect_eq(fake_pkts_alive(), 0u);
+	fake_fini();
+}
+
+Test(lcore_rx, the_gate_is_closed_to_the_stack_too)
+{
+	fake_init(1);
+	fake_workers[0].priv->gate_open = false;
+	fake_receive(ip_frame(2, 0x0800));
+	rx_poll(&fake_workers[0]);
+	cr_expect_eq(fake_stack_routed, 0u);
+	cr_expect_eq(fake_workers[0].stats[WHERRY_LCORE_drop_gate_closed], 1u);
 	fake_fini();
 }
