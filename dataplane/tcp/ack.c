@@ -98,9 +98,8 @@ bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment)
 		fin_acked(conn);
 	if (conn->state == TCP_CLOSED || conn->state == TCP_TIME_WAIT)
 		return conn->state == TCP_TIME_WAIT;
-	if (!TAILQ_EMPTY(&conn->lost) || conn->stream.unsent_bytes || (conn->fin_queued && !conn->fin_sent))
+	/* What may go out now, and the timers, are looked at once at the end of the turn. */
+	if (had_sent || conn->stream.unsent_bytes)
 		tcp_ready(conn);
-	else if (had_sent)
-		tcp_arm(conn);
 	return true;
 }

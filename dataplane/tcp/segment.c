@@ -35,7 +35,8 @@ static struct pkt *new_packet(struct tcp_lcore *lcore, const struct net_path *pa
 		TCP_COUNT(lcore, drop_no_packet);
 		return NULL;
 	}
-	pkt->data += NET_HEADROOM_BYTES;
+	if (pkt_headroom_bytes(pkt) < NET_HEADROOM_BYTES)
+		pkt->data = pkt->head + NET_HEADROOM_BYTES;
 	return pkt;
 }
 

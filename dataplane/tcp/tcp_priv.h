@@ -373,7 +373,7 @@ uint8_t tcp_wscale_for(uint32_t window_bytes);
 struct tcp_ack_result {
 	uint32_t acked_bytes;     /* cumulatively, new */
 	uint32_t delivered_bytes; /* new to the receiver as far as we know */
-	uint64_t sacked_ns; /* when the newest was sent that was SACKed now and sent once; 0: none */
+	uint64_t sacked_ns;       /* when the newest was sent that was SACKed now and sent once; 0: none */
 	bool sacked_new, dsack, spurious_probe;
 	bool retransmit_acked; /* something acknowledged had been sent more than once */
 };

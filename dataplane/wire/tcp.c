@@ -70,6 +70,13 @@ static void take_option(const uint8_t *at, uint32_t len, struct tcp_options *opt
 struct wire_status tcp_options_parse(const uint8_t *bytes, uint32_t len_bytes, struct tcp_options *options)
 {
 	memset(options, 0, offsetof(struct tcp_options, ts_val));
+	/* What nearly every segment has: timestamps, aligned by two NOPs (RFC 7323 A). */
+	if (len_bytes == TCP_TIMESTAMPS_BYTES && get32(bytes) == (0x0101u << 16 | OPTION_TIMESTAMPS << 8 | 10)) {
+		options->has_timestamps = true;
+		options->ts_val = get32(bytes + 4);
+		options->ts_ecr = get32(bytes + 8);
+		return wire_ok();
+	}
 	for (uint32_t at = 0; at < len_bytes;) {
 		if (bytes[at] == OPTION_END)
 			break;
