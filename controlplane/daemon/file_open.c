@@ -61,12 +61,17 @@ int file_resolve(const struct file_policy *policy, const char *path, char resolv
 static int refuse_locked(const struct monitor_file *request, const struct stat *st, struct monitor_file_result *result,
 			 struct fail *fail)
 {
-	char holder[FILE_HOLDER_BYTES];
+	char holder[FILE_HOLDER_BYTES] = "";
 
 	result->flags = MONITOR_RESULT_LOCKED;
 	if (request->flags & MONITOR_FILE_BRIEF)
 		return fail_set(fail, FAIL_CONFLICT, "%s: locked", request->path);
-	if (file_holder(st, holder))
+	if (file_holder(st, holder) && strstr(holder, "(wherry-dataplan"))
+		return fail_set(fail, FAIL_CONFLICT,
+				"%s: in use by %s; a volume that was deleted keeps its file until its I/O has ended:"
+				" try again then",
+				request->path, holder);
+	if (holder[0])
 		return fail_set(fail, FAIL_CONFLICT, "%s: in use by %s; end that use first", request->path, holder);
 	return fail_set(
 		fail, FAIL_CONFLICT,
