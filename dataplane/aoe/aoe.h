@@ -25,6 +25,11 @@
 #include "wherry/limits.h"
 #include "wherry/stats.h"
 
+#define AOE_WILD_COUNT_MAX 256 /* wildcard requests under way on an lcore */
+#define AOE_CHANGE_WAIT_MAX 16 /* requests that wait for the control plane, per export, beside the one it works on */
+/* Packets that an lcore keeps beside those of its requests, when it has so many durable changes under way at most. */
+#define AOE_KEPT_PACKETS(change_count) (AOE_WILD_COUNT_MAX + (change_count) * (1u + AOE_CHANGE_WAIT_MAX))
+
 struct aoe_lcore;
 struct aoe_export;
 

@@ -19,6 +19,7 @@
 #define SERIAL_SHIFT (WORKER_BITS + CTL_PERSIST_SLOT_BITS)
 #define SERIAL_MASK 0x3ffffu
 
+_Static_assert(CTL_PERSIST_SLOT_COUNT == WORKER_CHANGE_COUNT, "packets are there for as many");
 _Static_assert(WHERRY_LCORE_COUNT_MAX <= 1u << WORKER_BITS, "a worker fits");
 _Static_assert((SERIAL_MASK << SERIAL_SHIFT) < 0x40000000u, "an id differs from those of events");
 

@@ -28,6 +28,9 @@
 #include "wherry/limits.h"
 #include "wherry/stats.h"
 
+/* Durable changes that a worker may have under way: what stands behind worker_set_persist refuses more. */
+#define WORKER_CHANGE_COUNT 64u
+
 struct worker;
 
 struct job {

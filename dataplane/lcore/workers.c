@@ -139,7 +139,8 @@ int workers_create(const struct idle_policy *idle, char *error, size_t error_byt
 uint32_t workers_packets_each(unsigned count)
 {
 	uint32_t handoff = count > 8 ? HANDOFF_RING_FRAMES_MANY : HANDOFF_RING_FRAMES;
-	return WORKER_REQUEST_COUNT + TX_LANE_PACKETS + stack_packets_each() + (count > 1 ? handoff : 0);
+	return WORKER_REQUEST_COUNT + AOE_KEPT_PACKETS(WORKER_CHANGE_COUNT) + TX_LANE_PACKETS + stack_packets_each() +
+	       (count > 1 ? handoff : 0);
 }
 
 uint32_t workers_memory_mb(unsigned count)
