@@ -287,6 +287,7 @@ static void stranger_input(struct tcp_lcore *lcore, struct tcp_arrival *arrival,
 
 static void route(struct tcp_lcore *lcore, struct tcp_arrival *arrival)
 {
+	/* cppcheck-suppress ctuuninitvar; tcp_input has set every member but those of options that are not there */
 	const struct ip_view *view = arrival->view;
 	const struct tcp_key key = {view->dst, view->src, arrival->segment.destination_port,
 				    arrival->segment.source_port};

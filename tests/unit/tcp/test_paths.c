@@ -65,6 +65,41 @@ Test(tcp_paths, fills_a_bottleneck)
 	}
 }
 
+/* Marks instead of losses: the classic echo until CWR, one reduction a round trip. */
+Test(tcp_paths, slows_down_for_ecn_marks)
+{
+	begin(4, 30000000);
+	wire.rules.byte_ps = 80000;
+	wire.rules.queue_bytes = 250000;
+	wire.rules.mark_bytes = 125000;
+	const double bits = goodput(60 * SECOND);
+	cr_expect(app_conn(&apps[CLIENT])->ecn && app_conn(&apps[SERVER])->ecn);
+	cr_expect(bits > 85e6, "%.1f Mbit/s", bits / 1e6);
+	cr_expect_eq(client_stat(WHERRY_LCORE_tcp_retransmits), 0);
+	cr_expect(app_conn(&apps[CLIENT])->ssthresh < UINT32_MAX, "it did slow down");
+	wire_fini(&wire);
+}
+
+/* Packets and records run out at times: slower, and nothing else. */
+Test(tcp_paths, degrades_when_pools_run_dry)
+{
+	begin(27, 3000000);
+	wire.rules.delay_ns = MS;
+	wire_start(&wire);
+	wire_connect(&wire, &apps[SERVER], &apps[CLIENT]);
+	wire_run(&wire, 5 * MS);
+	for (unsigned i = 0; i < 2000 && apps[SERVER].received < 3000000; i++) {
+		for (unsigned e = 0; e < 2; e++)
+			wire.ends[e].heap.count_max = i & 1 ? UINT32_MAX : 0;
+		wire_run(&wire, 3 * MS);
+	}
+	cr_expect(wire.ends[CLIENT].stats[WHERRY_LCORE_tcp_drop_no_packet] > 0);
+	wire.ends[0].heap.count_max = wire.ends[1].heap.count_max = UINT32_MAX;
+	cr_expect(wire_until(&wire, server_has_all, NULL, 10 * SECOND));
+	cr_expect(apps[SERVER].received == 3000000 && apps[SERVER].wrong_count == 0);
+	wire_fini(&wire);
+}
+
 /* The square-root law of Reno is the least that CUBIC has to reach: 1.22 * MSS / (RTT * sqrt(p)). */
 Test(tcp_paths, gets_through_random_loss)
 {
