@@ -50,11 +50,10 @@ struct backend *backend_null_create(uint64_t size_bytes);
 struct backend *backend_ram_create(int fd, uint64_t size_bytes);
 
 /*
- * Regular file or block device through the engine's ring.  fd is borrowed and
- * must outlive the backend.  Short transfers are continued; a read that meets
- * the end completes with IO_ERR_SHORT.  Flush is fdatasync, one at a
- * time.  FUA is RWF_DSYNC while nothing older waits to be made durable, and an
- * fdatasync of its own otherwise, because its failure must tell which was lost.
+ * Regular file or block device through the engine's ring; short transfers of a
+ * file in tmpfs complete at once.  fd is borrowed and must outlive the backend.  Short transfers are continued; a read
+ * that meets the end completes with IO_ERR_SHORT.  Flush is fdatasync, one at a time.  FUA is RWF_DSYNC while nothing
+ * older waits to be made durable, and an fdatasync of its own otherwise, because its failure must tell which was lost.
  * Discard punches a hole where it can be done, write zeroes falls back to
  * writing zeros.  A write past the end of a shrunk regular file makes it grow
  * again, as the kernel does: watching the size is the owner's business.

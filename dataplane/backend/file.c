@@ -6,6 +6,10 @@
  * transfer left over, the zeros that the file system could not make, the sync
  * that makes a hole durable.
  *
+ * A file system in memory (tmpfs) has no disk to wait for, and io_uring would pass
+ * each transfer to a thread of the kernel's: short transfers are made at once, by
+ * a system call.
+ *
  * Syncs run one at a time, and one serves all that waited for it: the kernel
  * tells of a lost write once, to whoever asks first, and nobody else may be told
  * meanwhile that all is well.
@@ -14,13 +18,17 @@
 #include <errno.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/statfs.h>
+#include <sys/uio.h>
 
 #include "backend/engine_priv.h"
 
 #define FILE_ZEROES_BYTES (64u * 1024)
 #define FILE_TRANSFER_BYTES_MAX (1u << 30) /* one entry's length is 32 bits; the kernel stops short of 2 GiB anyway */
 #define FILE_IOV_COUNT_MAX 1024u           /* UIO_MAXIOV */
+#define FILE_AT_ONCE_BYTES (256u << 10)    /* of a file in memory: about as long as a worker may be busy with it */
 #define FILE_RETRY_NS 5000000000ull        /* how long the kernel may say "again" before it is an error */
 
 enum file_stage {
@@ -35,6 +43,7 @@ struct file {
 	struct backend backend;
 	struct backend_engine *engine;
 	int fd;
+	bool in_memory;                 /* no disk is behind it */
 	bool cannot_punch, cannot_zero; /* the file system said so once */
 	bool sync_lost;                 /* written by the owner, read by any */
 	/* Counts the beginnings and the ends of writes that are not durable: one that began before a sync and ended
@@ -307,12 +316,28 @@ void file_on_result(struct backend_io *io, int result)
 	}
 }
 
+/* False: the ring has to do it, or to say what is wrong. */
+static bool file_transfer_at_once(const struct file *file, struct backend_io *io)
+{
+	if (!file->in_memory || io->len_bytes > FILE_AT_ONCE_BYTES || io->iov_count > FILE_IOV_COUNT_MAX)
+		return false;
+	const off_t offset = (off_t)io->offset_bytes;
+	const ssize_t bytes = io->op == BACKEND_READ ? preadv(file->fd, io->iov, (int)io->iov_count, offset)
+						     : pwritev(file->fd, io->iov, (int)io->iov_count, offset);
+	if (bytes < 0 || (uint64_t)bytes != io->len_bytes)
+		return false;
+	io->stage = FILE_TRANSFER;
+	file_on_transfer(io, (unsigned)bytes);
+	return true;
+}
+
 static void file_begin(struct file *file, struct backend_io *io)
 {
 	switch (io->op) {
 	case BACKEND_READ:
 	case BACKEND_WRITE:
-		file_enter_stage(io, FILE_TRANSFER);
+		if (!file_transfer_at_once(file, io))
+			file_enter_stage(io, FILE_TRANSFER);
 		break;
 	case BACKEND_FLUSH:
 		file_enter_stage(io, FILE_SYNC);
@@ -400,5 +425,7 @@ struct backend *backend_file_create(struct backend_engine *engine, int fd, uint6
 	file->backend = (struct backend){&file_ops, size_bytes, align_bytes, memory_align_bytes};
 	file->engine = engine;
 	file->fd = fd;
+	struct statfs fs;
+	file->in_memory = fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 	return &file->backend;
 }

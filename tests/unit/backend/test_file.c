@@ -317,3 +317,24 @@ Test(backend_file, faults_stack_on_it)
 	close(fd);
 	backend_engine_destroy(engine);
 }
+
+Test(backend_file, a_file_in_memory_is_read_and_written_at_once)
+{
+	struct backend_engine *engine = rig_engine(8);
+	int fd = rig_file(rig_tmpfs("size=8m"), SIZE, 0);
+	shadow_test(engine, fd, 1, 200);
+	struct backend *backend = backend_file_create(engine, fd, SIZE, 1, 1);
+	struct rig_io io;
+	fill(a, sizeof a);
+	rig_start(backend, &io, BACKEND_WRITE, BACKEND_FUA, 512, a, sizeof a);
+	cr_expect(io.done && io.status == IO_OK, "the ring was asked");
+	rig_start(backend, &io, BACKEND_READ, 0, 512, b, sizeof b);
+	cr_expect(io.done && io.status == IO_OK, "the ring was asked");
+	cr_expect(memcmp(a, b, sizeof a) == 0);
+	cr_assert(ftruncate(fd, 1000) == 0);
+	cr_expect(rig_run(engine, backend, BACKEND_READ, 0, 512, b, 1024) == IO_ERR_SHORT);
+	cr_expect(rig_run(engine, backend, BACKEND_READ, 0, 0, b, 1000) == IO_OK);
+	backend_destroy(backend);
+	close(fd);
+	backend_engine_destroy(engine);
+}
