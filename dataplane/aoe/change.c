@@ -129,6 +129,11 @@ static enum aoe_verdict answer(struct aoe_call *call)
 /* The mask may have changed since the frame was let in. */
 static enum aoe_verdict execute_again(struct aoe_call *call)
 {
+	/* Another object may have taken the export over since the frame came in, with other ports, VLANs and masks. */
+	if (!aoe_export_serves(call->export_, call->pkt->port_index, call->vlan)) {
+		call->lcore->env.lcore_stats[WHERRY_LCORE_aoe_drop_target]++;
+		return AOE_DROP;
+	}
 	return aoe_is_masked(call) ? aoe_silence(call, WHERRY_EXPORT_drop_masked) : aoe_execute(call);
 }
 

@@ -314,6 +314,36 @@ Test(aoe_change, replacing_the_export_takes_pending_changes_along)
 	rig_destroy(rig);
 }
 
+Test(aoe_change, ones_that_wait_are_asked_again_where_they_came_from)
+{
+	static const struct {
+		const char *name;
+		uint16_t ports[1], vlans[1];
+		unsigned port_count, vlan_count;
+	} cases[] = {{"another port", {1}, {0}, 1, 0}, {"another VLAN", {0}, {7}, 1, 1}};
+	for (unsigned i = 0; i < 2; i++) {
+		struct rig *rig = rig_create();
+		struct aoe_export *old = rig_serve_one(rig);
+		rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "first", 5));
+		rig_ask(rig, rig_config(AOE_CONFIG_FORCE, "second", 6));
+		struct wherry_ctl_aoe_export_put *put = rig_put(1, 0);
+		put->ports.count = (uint16_t)cases[i].port_count;
+		put->ports.v[0] = cases[i].ports[0];
+		put->vlans.count = (uint16_t)cases[i].vlan_count;
+		put->vlans.v[0] = cases[i].vlans[0];
+		struct aoe_export *export_ = aoe_export_create(put, &rig->disk.volume);
+		cr_assert_eq(aoe_export_add(rig->lcore, export_, false, 0), old);
+		aoe_export_destroy(old);
+		rig_persisted(rig, 0, 2);
+		rig_expect_ok(rig_next(rig)); /* it is durable, and was allowed when it was asked for */
+		cr_expect_eq(rig->persist_count, 1, "%s", cases[i].name);
+		rig_expect_silence(rig_next(rig));
+		cr_expect_eq(rig->lcore_stats[WHERRY_LCORE_aoe_drop_target], 1);
+		rig_remove(rig, export_);
+		rig_destroy(rig);
+	}
+}
+
 /* A control plane that answers before it returns. */
 struct eager {
 	struct rig *rig;
