@@ -6,6 +6,8 @@
 
 #define SETS 4096u
 #define WAYS 4u
+#define VOLUME_BITS 6 /* volumes whose hashes have the same so many bits count as one where all of a volume is meant   \
+		       */
 
 struct entry {
 	uint64_t key; /* volume and sector */
@@ -13,8 +15,10 @@ struct entry {
 };
 
 struct aoe_history {
-	uint64_t last_ns; /* of any record */
-	uint64_t all_ns;  /* of record_all */
+	struct volume_times {
+		uint64_t last_ns; /* of any record */
+		uint64_t all_ns;  /* of record_all */
+	} volumes[1u << VOLUME_BITS];
 	struct entry sets[SETS][WAYS];
 };
 
@@ -24,6 +28,11 @@ static uint64_t key_of(uint64_t volume_id, uint64_t lba)
 	uint64_t key = lba ^ volume_id << 48 ^ volume_id >> 16;
 	key *= 0x9e3779b97f4a7c15ull;
 	return key ^ key >> 32;
+}
+
+static unsigned volume_index(uint64_t volume_id)
+{
+	return (unsigned)((volume_id * 0x9e3779b97f4a7c15ull) >> (64 - VOLUME_BITS));
 }
 
 struct aoe_history *aoe_history_create(void)
@@ -52,16 +61,16 @@ static void record_one(struct entry *set, uint64_t key, uint64_t now_ns)
 
 void aoe_history_record(struct aoe_history *history, uint64_t volume_id, uint64_t lba, uint32_t count, uint64_t now_ns)
 {
-	history->last_ns = now_ns;
+	history->volumes[volume_index(volume_id)].last_ns = now_ns;
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t key = key_of(volume_id, lba + i);
 		record_one(history->sets[key % SETS], key, now_ns);
 	}
 }
 
-void aoe_history_record_all(struct aoe_history *history, uint64_t now_ns)
+void aoe_history_record_all(struct aoe_history *history, uint64_t volume_id, uint64_t now_ns)
 {
-	history->last_ns = history->all_ns = now_ns;
+	history->volumes[volume_index(volume_id)] = (struct volume_times){now_ns, now_ns};
 }
 
 /* The entry was written since, or it may have been and was pushed out by four that are younger. */
@@ -81,9 +90,10 @@ static bool overtaken_one(const struct entry *set, uint64_t key, uint64_t arrive
 bool aoe_history_overtaken(const struct aoe_history *history, uint64_t volume_id, uint64_t lba, uint32_t count,
 			   uint64_t arrived_ns)
 {
-	if (history->last_ns <= arrived_ns)
+	const struct volume_times *times = &history->volumes[volume_index(volume_id)];
+	if (times->last_ns <= arrived_ns)
 		return false;
-	if (history->all_ns > arrived_ns)
+	if (times->all_ns > arrived_ns)
 		return true;
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t key = key_of(volume_id, lba + i);
@@ -93,7 +103,7 @@ bool aoe_history_overtaken(const struct aoe_history *history, uint64_t volume_id
 	return false;
 }
 
-bool aoe_history_any_since(const struct aoe_history *history, uint64_t arrived_ns)
+bool aoe_history_any_since(const struct aoe_history *history, uint64_t volume_id, uint64_t arrived_ns)
 {
-	return history->last_ns > arrived_ns;
+	return history->volumes[volume_index(volume_id)].last_ns > arrived_ns;
 }

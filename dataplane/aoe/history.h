@@ -30,11 +30,11 @@ void aoe_history_destroy(struct aoe_history *history);
 
 /* Sectors [lba, lba + count) of the volume are written at now_ns (never earlier than the last record's). */
 void aoe_history_record(struct aoe_history *history, uint64_t volume_id, uint64_t lba, uint32_t count, uint64_t now_ns);
-/* The same for ranges too large to list: everything that arrived before counts as overtaken. */
-void aoe_history_record_all(struct aoe_history *history, uint64_t now_ns);
+/* The same for ranges too large to list: everything for the volume that arrived before counts as overtaken. */
+void aoe_history_record_all(struct aoe_history *history, uint64_t volume_id, uint64_t now_ns);
 
 /* Something that overlaps may have been written after arrived_ns. */
 bool aoe_history_overtaken(const struct aoe_history *history, uint64_t volume_id, uint64_t lba, uint32_t count,
 			   uint64_t arrived_ns);
-/* Anything at all was written after arrived_ns. */
-bool aoe_history_any_since(const struct aoe_history *history, uint64_t arrived_ns);
+/* Something on the volume may have been written after arrived_ns. */
+bool aoe_history_any_since(const struct aoe_history *history, uint64_t volume_id, uint64_t arrived_ns);

@@ -11,8 +11,11 @@
 
 #define RANGES_MAX (AOE_TRIM_SECTORS_MAX * ATA_TRIM_RANGES_PER_SECTOR)
 
+#define LISTED_SECTORS_MAX 1024u /* beyond that the history keeps no single sectors */
+
 struct ranges {
 	uint32_t count;
+	uint64_t sector_count; /* of all */
 	struct {
 		uint64_t lba, sector_count;
 	} range[RANGES_MAX];
@@ -22,12 +25,14 @@ struct ranges {
 static bool ranges_collect(struct ranges *ranges, const struct aoe_ata *ata, uint64_t sectors_on_volume)
 {
 	ranges->count = 0;
+	ranges->sector_count = 0;
 	for (uint32_t i = 0; i < ata->sector_count * ATA_TRIM_RANGES_PER_SECTOR; i++) {
 		struct ata_trim_range entry = ata_trim_range_parse(ata->data, i);
 		if (entry.sector_count == 0)
 			continue;
 		if (!range_inside_u64(entry.lba, entry.sector_count, sectors_on_volume))
 			return false;
+		ranges->sector_count += entry.sector_count;
 		uint32_t last = ranges->count - 1;
 		if (ranges->count && ranges->range[last].lba + ranges->range[last].sector_count == entry.lba) {
 			ranges->range[last].sector_count += entry.sector_count;
@@ -38,6 +43,36 @@ static bool ranges_collect(struct ranges *ranges, const struct aoe_ata *ata, uin
 		ranges->count++;
 	}
 	return true;
+}
+
+/* As overtaken in ata_io.c. */
+static bool ranges_overtaken(const struct ranges *ranges, const struct aoe_call *call)
+{
+	const struct aoe_history *history = call->lcore->history;
+	const uint64_t volume_id = call->export_->volume->id, arrived_ns = call->pkt->arrived_ns;
+	if (!aoe_history_any_since(history, volume_id, arrived_ns))
+		return false;
+	if (ranges->sector_count > LISTED_SECTORS_MAX)
+		return true;
+	for (uint32_t i = 0; i < ranges->count; i++) {
+		if (aoe_history_overtaken(history, volume_id, ranges->range[i].lba,
+					  (uint32_t)ranges->range[i].sector_count, arrived_ns))
+			return true;
+	}
+	return false;
+}
+
+static void ranges_record(const struct ranges *ranges, const struct aoe_call *call)
+{
+	struct aoe_history *history = call->lcore->history;
+	const uint64_t volume_id = call->export_->volume->id;
+	if (ranges->sector_count > LISTED_SECTORS_MAX) {
+		aoe_history_record_all(history, volume_id, call->lcore->now_ns);
+		return;
+	}
+	for (uint32_t i = 0; i < ranges->count; i++)
+		aoe_history_record(history, volume_id, ranges->range[i].lba, (uint32_t)ranges->range[i].sector_count,
+				   call->lcore->now_ns);
 }
 
 static void on_part_done(struct vol_request *vol, enum io_status status)
@@ -94,7 +129,7 @@ enum aoe_verdict aoe_ata_trim(struct aoe_call *call, const struct aoe_ata *ata)
 	if (ranges.count > call->lcore->request_count) /* no retry would ever find so many free */
 		return aoe_ata_fail(call, ATA_ERROR_ABORT, WHERRY_EXPORT_ata_abort);
 
-	if (call->pkt->arrived_ns && aoe_history_any_since(call->lcore->history, call->pkt->arrived_ns))
+	if (call->pkt->arrived_ns && ranges_overtaken(&ranges, call))
 		return aoe_silence(call, WHERRY_EXPORT_drop_overtaken);
 
 	uint32_t have = 1;
@@ -107,6 +142,6 @@ enum aoe_verdict aoe_ata_trim(struct aoe_call *call, const struct aoe_ata *ata)
 		return aoe_silence(call, WHERRY_EXPORT_drop_no_request);
 	}
 	if (call->pkt->arrived_ns)
-		aoe_history_record_all(call->lcore->history, call->lcore->now_ns);
+		ranges_record(&ranges, call);
 	return submit_all(whole, parts, &ranges);
 }

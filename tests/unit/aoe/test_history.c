@@ -73,11 +73,13 @@ Test(aoe_history, nothing_overtaken_is_missed)
 Test(aoe_history, a_large_trim_overtakes_everything_before_it)
 {
 	struct aoe_history *history = aoe_history_create();
-	aoe_history_record_all(history, 1000);
+	aoe_history_record_all(history, VOLUME, 1000);
 	cr_expect(aoe_history_overtaken(history, VOLUME, 1, 1, 999));
 	cr_expect_not(aoe_history_overtaken(history, VOLUME, 1, 1, 1000));
-	cr_expect(aoe_history_any_since(history, 999));
-	cr_expect_not(aoe_history_any_since(history, 1000));
+	cr_expect(aoe_history_any_since(history, VOLUME, 999));
+	cr_expect_not(aoe_history_any_since(history, VOLUME, 1000));
+	cr_expect_not(aoe_history_any_since(history, VOLUME + 1, 999), "another volume's writes are no reason");
+	cr_expect_not(aoe_history_overtaken(history, VOLUME + 1, 1, 1, 999));
 	aoe_history_destroy(history);
 }
 
@@ -125,6 +127,41 @@ Test(aoe_history, a_trim_that_was_passed_by_takes_nothing_away)
 	rig->arrived_ns = 1000000;
 	rig_expect_done(rig_ask_port(rig, trim, 1));
 	cr_expect_eq(rig->disk.discard_count, 1);
+	rig_remove(rig, export_);
+	rig_destroy(rig);
+}
+
+/* Ranges of a payload, each at (lba, count). */
+static struct aoe_frame trim_of(const uint64_t (*ranges)[2], unsigned count)
+{
+	static uint8_t payload[512];
+	memset(payload, 0, sizeof payload);
+	for (unsigned i = 0; i < count; i++)
+		ata_trim_range_emit(payload, i, (struct ata_trim_range){ranges[i][0], (uint16_t)ranges[i][1]});
+	struct aoe_frame frame = rig_write(ATA_DATA_SET_MANAGEMENT, 0, 1, payload);
+	frame.ata.feature = ATA_TRIM_FEATURE;
+	return frame;
+}
+
+Test(aoe_history, a_small_trim_is_overtaken_by_what_overlaps_it_only)
+{
+	const uint8_t data[512] = "data";
+	const uint64_t apart[2][2] = {{16, 8}, {64, 8}}, over[2][2] = {{16, 8}, {32, 1}}, large[1][2] = {{16, 1025}};
+	struct rig *rig = rig_create();
+	struct aoe_export *export_ = rig_serve_one(rig);
+	rig->now_ns = 1000000;
+	rig->arrived_ns = 999000;
+	rig_expect_done(rig_ask_port(rig, rig_write(ATA_WRITE, 32, 1, data), 0));
+	rig->arrived_ns = 500000;
+	rig_expect_silence(rig_ask_port(rig, trim_of(over, 2), 1));
+	rig_expect_silence(rig_ask_port(rig, trim_of(large, 1), 1));
+	rig->now_ns = 1100000;
+	rig_expect_done(rig_ask_port(rig, trim_of(apart, 2), 1));
+	cr_expect_eq(rig_stat(export_, WHERRY_EXPORT_drop_overtaken), 2);
+	/* It has overtaken what it covers itself, and nothing else. */
+	rig->arrived_ns = 600000;
+	rig_expect_silence(rig_ask_port(rig, rig_write(ATA_WRITE, 71, 1, data), 0));
+	rig_expect_done(rig_ask_port(rig, rig_write(ATA_WRITE, 72, 1, data), 0));
 	rig_remove(rig, export_);
 	rig_destroy(rig);
 }
