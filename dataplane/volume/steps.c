@@ -198,10 +198,13 @@ static bool steps_over(struct vol_request *request)
 {
 	if (request->io_status == IO_OK && vol_op_changes(request->op))
 		steps_map(request);
-	void *bounce = request->bounce;
+	struct vol_bounce_pool *pool = request->volume->bounce_pool;
+	struct vol_request *next;
+	if (!request->bounce)
+		return true;
+	vol_bounce_put(pool, request->volume, request->bounce);
 	request->bounce = NULL;
-	struct vol_request *next = bounce ? vol_bounce_put(request->volume->bounce_pool, bounce) : NULL;
-	if (next)
+	while ((next = vol_bounce_next(pool)) != NULL)
 		vol_wake(next);
 	return true;
 }
@@ -248,7 +251,7 @@ static bool steps_start_bounced(struct vol_request *request)
 	struct volume *volume = request->volume;
 	struct vol_bounce_pool *pool = volume->bounce_pool;
 	if (pool && !request->bounce)
-		request->bounce = vol_bounce_get(pool);
+		request->bounce = vol_bounce_get(pool, volume);
 	if (!request->bounce) {
 		request->io_status = IO_ERR_NO_MEMORY;
 		if (!pool || !vol_bounce_wait(pool, request))

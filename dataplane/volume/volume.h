@@ -23,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "backend/backend.h"
 #include "volume/map.h"
@@ -135,8 +136,11 @@ struct volume {
 	struct vol_request *ready_first, *ready_last; /* may start */
 	struct volume *kicked_next;                   /* of those with requests that got a buffer from another volume */
 	bool kicked;
-	struct vol_link *wide;                           /* requests that span more than two grains */
-	struct vol_link *bucket[VOL_ORDER_BUCKET_COUNT]; /* the others, by grain */
+	uint32_t bounce_count;                                    /* buffers of the pool that its requests have */
+	struct vol_request *bounce_wait_first, *bounce_wait_last; /* for a buffer, by ready_next */
+	TAILQ_ENTRY(volume) bounce_link;                          /* of those with such requests */
+	struct vol_link *wide;                                    /* requests that span more than two grains */
+	struct vol_link *bucket[VOL_ORDER_BUCKET_COUNT];          /* the others, by grain */
 };
 
 /*
@@ -192,7 +196,8 @@ int vol_grow(struct volume *volume, uint64_t size_bytes);
 
 /*
  * Bounce pool: count buffers of bytes each, aligned to 4096; bytes is a multiple
- * of 4096.  When all are in use, a request that needs one waits for its turn; a
+ * of 4096.  A volume may have as many as it leaves free, and a request that finds
+ * none for it waits for its turn: no store that hangs can take them all.  A
  * volume without a pool, or with one of no buffers, answers IO_ERR_NO_MEMORY.
  * NULL without memory.  Any thread; used by the volumes of one lcore.
  */

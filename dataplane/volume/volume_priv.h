@@ -39,12 +39,14 @@ bool vol_steps_resume(struct vol_request *request, enum io_status status);
 /* volume.c: done callback of every backend I/O. */
 void vol_on_io_done(struct backend_io *io, enum io_status status);
 
-/* bounce.c: a free buffer; NULL: all are in use. */
-void *vol_bounce_get(struct vol_bounce_pool *pool);
-/* bounce.c: have vol_bounce_put give the request a buffer, in order of arrival.  False: there never will be one. */
+/* bounce.c: a free buffer; NULL: none for this volume. */
+void *vol_bounce_get(struct vol_bounce_pool *pool, struct volume *volume);
+/* bounce.c: have vol_bounce_next give the request a buffer, in order of arrival.  False: there never will be one. */
 bool vol_bounce_wait(struct vol_bounce_pool *pool, struct vol_request *request);
-/* bounce.c: give a buffer back.  Returns the request that has it now (in bounce), NULL: nobody waited. */
-struct vol_request *vol_bounce_put(struct vol_bounce_pool *pool, void *buffer);
+/* bounce.c: give a buffer back; vol_bounce_next is called then until it returns NULL. */
+void vol_bounce_put(struct vol_bounce_pool *pool, struct volume *volume, void *buffer);
+/* bounce.c: a request that waited and has a buffer now (in bounce), NULL: there is none. */
+struct vol_request *vol_bounce_next(struct vol_bounce_pool *pool);
 uint32_t vol_bounce_bytes(const struct vol_bounce_pool *pool);
 /* bounce.c: remember a volume that has something to start; forget it; take one; may the caller be the one who runs
  * them? */

@@ -25,7 +25,7 @@ static uint8_t memory[16][65536] __attribute__((aligned(4096)));
 static void setup(void)
 {
 	held = held_create(SIZE, 4096, 4096);
-	pool = vol_bounce_pool_create(2, BOUNCE);
+	pool = vol_bounce_pool_create(3, BOUNCE); /* of which a volume may have two */
 	vol_init(&volume, 1, &held->backend, pool, SIZE, 512);
 	for (unsigned i = 0; i < SIZE; i++)
 		held->bytes[i] = (uint8_t)(i >> 9);
@@ -148,9 +148,48 @@ Test(vol_steps, a_volume_taken_offline_gives_back_the_buffer_that_was_waited_for
 	cr_expect(ops[2].done && ops[2].status == IO_ERR_OFFLINE && ops[3].done && ops[3].status == IO_ERR_OFFLINE);
 }
 
+static void use_pool_of_two(void)
+{
+	vol_bounce_pool_destroy(pool);
+	pool = vol_bounce_pool_create(2, BOUNCE);
+	vol_init(&volume, 1, &held->backend, pool, SIZE, 512);
+}
+
+Test(vol_steps, a_store_that_hangs_leaves_buffers_to_its_neighbours, .init = setup, .fini = teardown)
+{
+	enum { BUFFERS = 64, HANGING = 3, OPS = 200 };
+	static struct op ops[HANGING][OPS], served;
+	struct volume hanging[HANGING], neighbour;
+	struct held *good = held_create(SIZE, 4096, 4096);
+	struct vol_bounce_pool *shared = vol_bounce_pool_create(BUFFERS, BOUNCE);
+	good->at_once = true;
+	vol_init(&neighbour, 9, &good->backend, shared, SIZE, 512);
+	for (unsigned v = 0; v < HANGING; v++) {
+		vol_init(&hanging[v], v, &held->backend, shared, SIZE, 512);
+		for (unsigned i = 0; i < OPS; i++) {
+			ops[v][i] = (struct op){
+				.request = {.op = VOL_VERIFY, .len_bytes = 512, .done = on_done, .ctx = &ops[v][i]}};
+			vol_submit(&hanging[v], &ops[v][i].request);
+		}
+		cr_expect(vol_bounce_pool_used(shared) < BUFFERS, "%u hang and have all", v + 1);
+		served = (struct op){.request = {.op = VOL_VERIFY, .len_bytes = 512, .done = on_done, .ctx = &served}};
+		vol_submit(&neighbour, &served.request);
+		cr_expect(served.done && served.status == IO_OK, "with %u that hang", v + 1);
+	}
+	cr_expect(vol_bounce_pool_used(shared) >= BUFFERS / 2, "what is there is used");
+	held_release_all(held);
+	for (unsigned v = 0; v < HANGING; v++)
+		for (unsigned i = 0; i < OPS; i++)
+			cr_expect(ops[v][i].done && ops[v][i].status == IO_OK);
+	cr_expect(vol_bounce_pool_used(shared) == 0);
+	vol_bounce_pool_destroy(shared);
+	held_destroy(good);
+}
+
 Test(vol_steps, volumes_that_share_a_pool_wake_each_other, .init = setup, .fini = teardown)
 {
 	enum { OPS = 40 };
+	use_pool_of_two();
 	struct held *other_held = held_create(SIZE, 4096, 4096);
 	struct backend *null = backend_null_create(SIZE);
 	struct volume own, other, at_once;
@@ -204,13 +243,18 @@ static void on_staying_done(struct vol_request *request, enum io_status status)
 Test(vol_steps, a_volume_that_was_run_and_freed_is_kicked_no_more, .init = setup, .fini = teardown)
 {
 	struct op first, second, waits_leaving, waits_staying;
+	struct volume beside;
+	use_pool_of_two();
 	slow = held_create(SIZE, 4096, 4096);
 	slow->at_once = true;
+	vol_init(&beside, 4, &held->backend, pool, SIZE, 512);
 	vol_init(&leaving, 2, &slow->backend, pool, SIZE, 512);
 	vol_init(&staying, 3, &slow->backend, pool, SIZE, 512);
 	leaving.on_drained = on_leaving_drained;
 	submit(&first, VOL_VERIFY, 0, 512, NULL);
-	submit(&second, VOL_VERIFY, 8192, 512, NULL);
+	second = (struct op){
+		.request = {.op = VOL_VERIFY, .offset_bytes = 8192, .len_bytes = 512, .done = on_done, .ctx = &second}};
+	vol_submit(&beside, &second.request);
 	first.request.done = on_first_done;
 	waits_leaving = waits_staying = into_leaving =
 		(struct op){.request = {.op = VOL_VERIFY, .len_bytes = 512, .done = on_done}};
