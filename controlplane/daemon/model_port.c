@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "daemon/model.h"
+#include "daemon/model_net.h"
 
 #define IDLE_TURNS_MAX 100000000u
 #define IDLE_SLEEP_US_MAX 100000u
@@ -133,7 +133,8 @@ int model_port_add(struct state *state, struct port_row *row, struct fail *fail)
 
 int model_port_set(struct state *state, const struct port_row *row, struct fail *fail)
 {
-	if (model_port_check(row, fail) != 0 || state_port_update(state, row, fail) != 0)
+	if (model_port_check(row, fail) != 0 || model_net_check_port(state, row, fail) != 0 ||
+	    state_port_update(state, row, fail) != 0)
 		return -1;
 	return model_event(state, fail, WHERRY_INFO, "port.changed", row->name, "MTU %u, %u VLANs", row->mtu,
 			   row->vlan_count);
@@ -151,6 +152,8 @@ int model_port_remove(struct state *state, const struct port_row *row, struct fa
 		return fail_set(fail, FAIL_CONFLICT,
 				"port '%s' is named by AoE export %u.%u; change that export's ports first", row->name,
 				shelf, slot);
+	if (model_net_port_is_free(state, row->name, fail) != 0)
+		return -1;
 	if (state_port_delete(state, row->id, fail) != 0)
 		return -1;
 	return model_event(state, fail, WHERRY_INFO, "port.removed", row->name, "removed");

@@ -161,14 +161,20 @@ int model_volume_set(struct state *state, struct volume_row *row, struct fail *f
 
 int model_volume_delete(struct state *state, const struct volume_row *row, struct fail *fail)
 {
+	struct nbd_export_row nbd;
 	struct export_row user;
 	int rc = state_export_next_of(state, row->id, -1, &user, fail);
 
-	if (rc < 0)
-		return -1;
 	if (rc == 1)
 		return fail_set(fail, FAIL_CONFLICT, "volume '%s' is exported as AoE %u.%u; delete the export first",
 				row->name, user.shelf, user.slot);
+	if (rc == 0)
+		rc = state_nbd_next_of(state, row->id, "", &nbd, fail);
+	if (rc == 1)
+		return fail_set(fail, FAIL_CONFLICT, "volume '%s' is exported by NBD as '%s'; delete the export first",
+				row->name, nbd.name);
+	if (rc < 0)
+		return -1;
 	if (state_volume_delete(state, row->id, fail) != 0)
 		return -1;
 	return model_event(state, fail, WHERRY_INFO, "volume.deleted", row->name, "deleted");

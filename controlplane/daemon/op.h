@@ -52,6 +52,25 @@ void op_lcore_set(struct rpc_call *call, const struct runtime_row *row);
 void op_idle_set(struct rpc_call *call, const struct runtime_row *row);
 void op_client_list(struct rpc_call *call);
 
+/* row: complete, but for what the state fills in. */
+void op_nbd_create(struct rpc_call *call, const struct nbd_export_row *row);
+/* row: the current one with the settings wanted. */
+void op_nbd_set(struct rpc_call *call, const struct nbd_export_row *row);
+void op_nbd_delete(struct rpc_call *call, const char *name);
+void op_nbd_list(struct rpc_call *call);
+void op_reply_nbd(struct rpc_call *call, const char *name);
+void op_nbd_session_list(struct rpc_call *call);
+
+void op_address_add(struct rpc_call *call, const struct address_row *row);
+void op_address_delete(struct rpc_call *call, const struct address_row *row);
+void op_route_add(struct rpc_call *call, const struct route_row *row);
+void op_route_delete(struct rpc_call *call, const struct text_prefix *prefix);
+/* row: the current one with the settings wanted. */
+void op_tcp_set(struct rpc_call *call, const struct network_row *row);
+void op_nbd_listen(struct rpc_call *call, const struct network_row *row);
+void op_neighbour_list(struct rpc_call *call);
+void op_connection_list(struct rpc_call *call);
+
 /* scope: enum wherry_stat_scope; object: name of one, NULL for all. */
 void op_stats_get(struct rpc_call *call, unsigned scope, const char *object, bool histograms);
 

@@ -21,6 +21,7 @@ struct stats_op {
 static bool name_of(const struct stats_op *op, uint64_t id, char *name, size_t cap)
 {
 	struct state *state = op->call->daemon->state;
+	struct nbd_export_row nbd;
 	struct volume_row volume;
 	struct export_row export_;
 
@@ -37,6 +38,11 @@ static bool name_of(const struct stats_op *op, uint64_t id, char *name, size_t c
 		if (state_export_by_id(state, id, &export_, NULL) != 0)
 			return false;
 		(void)snprintf(name, cap, "%u.%u", export_.shelf, export_.slot);
+		return true;
+	case WHERRY_SCOPE_NBD_EXPORT:
+		if (state_nbd_by_id(state, id, &nbd, NULL) != 0)
+			return false;
+		(void)snprintf(name, cap, "%s", nbd.name);
 		return true;
 	default:
 		if (state_volume_by_id(state, id, &volume, NULL) != 0)
@@ -129,6 +135,7 @@ static void on_done(void *ctx, int error, const char *message)
 static int id_of(struct stats_op *op, const char *object, uint64_t *id, struct fail *fail)
 {
 	struct state *state = op->call->daemon->state;
+	struct nbd_export_row nbd;
 	struct volume_row volume;
 	struct export_row export_;
 	uint16_t shelf;
@@ -155,6 +162,11 @@ static int id_of(struct stats_op *op, const char *object, uint64_t *id, struct f
 		if (state_export_by_address(state, shelf, slot, &export_, fail) != 0)
 			return -1;
 		*id = export_.id;
+		return 0;
+	case WHERRY_SCOPE_NBD_EXPORT:
+		if (state_nbd_by_name(state, object, &nbd, fail) != 0)
+			return -1;
+		*id = nbd.id;
 		return 0;
 	default:
 		if (state_volume_by_name(state, object, &volume, fail) != 0)

@@ -138,6 +138,16 @@ static void make_writable(struct change_op *op)
 			"volume '%s': its file is open for reading only, and AoE export %u.%u uses it; delete the"
 			" export, make the volume writable, export it again",
 			op->row.name, user.shelf, user.slot);
+	struct nbd_export_row nbd;
+	if (rc == 0) {
+		rc = state_nbd_next_of(daemon->state, op->row.id, "", &nbd, &fail);
+		if (rc == 1)
+			(void)fail_set(
+				&fail, FAIL_CONFLICT,
+				"volume '%s': its file is open for reading only, and NBD export '%s' uses it; delete"
+				" the export, make the volume writable, export it again",
+				op->row.name, nbd.name);
+	}
 	if (rc != 0)
 		refuse(op, &fail);
 	else

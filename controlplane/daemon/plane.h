@@ -69,6 +69,10 @@ void plane_push_exports_of(struct plane *plane, uint64_t volume_id);
 void plane_push_export_delete(struct plane *plane, uint64_t export_id, plane_done_fn *done, void *ctx);
 void plane_push_export_state(struct plane *plane, const struct export_row *row, plane_done_fn *done, void *ctx);
 void plane_push_idle(struct plane *plane, const struct runtime_row *row, plane_done_fn *done, void *ctx);
+/* Addresses, routes, TCP and the listening port of NBD, as the state has them now. */
+void plane_push_network(struct plane *plane, plane_done_fn *done, void *ctx);
+void plane_push_nbd_export(struct plane *plane, const struct nbd_export_row *row, plane_done_fn *done, void *ctx);
+void plane_push_nbd_export_delete(struct plane *plane, uint64_t export_id, plane_done_fn *done, void *ctx);
 
 /* ---- callbacks of the monitor link */
 void plane_on_spawned(void *ctx, const struct monitor_spawned *spawned);

@@ -21,3 +21,9 @@ size_t plane_encode_online(uint8_t *buf, uint32_t id, const struct volume_row *r
 size_t plane_encode_export(uint8_t *buf, uint32_t id, const struct export_row *row, const struct port_row *ports,
 			   unsigned port_count);
 size_t plane_encode_state(uint8_t *buf, uint32_t id, const struct export_row *row);
+/* ports: as above. */
+size_t plane_encode_net(uint8_t *buf, uint32_t id, uint64_t generation, const struct net_rows *rows,
+			const struct port_row *ports, unsigned port_count);
+size_t plane_encode_tcp(uint8_t *buf, uint32_t id, const struct network_row *row);
+size_t plane_encode_nbd(uint8_t *buf, uint32_t id, const struct network_row *row);
+size_t plane_encode_nbd_export(uint8_t *buf, uint32_t id, const struct nbd_export_row *row);

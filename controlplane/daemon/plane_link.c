@@ -72,6 +72,9 @@ enum plane_packet plane_packet_decode(const uint8_t *packet, size_t len, struct 
 	case WHERRY_CTL_CLIENT_ITEM:
 	case WHERRY_CTL_PORT_ITEM:
 	case WHERRY_CTL_LCORE_ITEM:
+	case WHERRY_CTL_NEIGHBOUR_ITEM:
+	case WHERRY_CTL_CONNECTION_ITEM:
+	case WHERRY_CTL_NBD_SESSION_ITEM:
 		return PLANE_PACKET_ITEM;
 	case WHERRY_CTL_HELLO_REPLY:
 	case WHERRY_CTL_VOLUME_FD:

@@ -16,10 +16,11 @@ struct plane_waiter {
 /* A whole configuration on its way (plane_sync.c). */
 struct plane_sync {
 	bool active, again; /* again: the state changed in bulk, begin anew when done */
-	bool volumes_done, exports_done, end_sent;
+	bool volumes_done, exports_done, nbd_exports_done, end_sent;
 	uint64_t epoch;
 	char volume_name[WHERRY_NAME_BYTES_MAX + 1]; /* the last one put */
 	int32_t export_key;
+	char nbd_name[WHERRY_NAME_BYTES_MAX + 1]; /* the last one put */
 	unsigned under_way;
 	unsigned refused; /* objects that the dataplane did not take */
 	char first_refusal[WHERRY_TEXT_BYTES_MAX + 1];
@@ -74,6 +75,9 @@ void plane_stores_fetched(struct plane *plane); /* what an adopted one held is b
 void plane_fetch_stores(struct plane *plane);
 /* plane_adopt.c: it ended: the stores that it had are opened anew for the next one. */
 void plane_renew_stores(struct plane *plane);
+/* plane_push.c: the end of a push that could not begin.  done may be NULL. */
+#define PLANE_NOT_CONNECTED "the dataplane does not run; it gets the change when it does"
+void plane_push_end(plane_done_fn *done, void *ctx, int error, const char *message);
 /* plane_sync.c */
 void plane_sync_start(struct plane *plane);
 void plane_sync_reset(struct plane *plane);

@@ -9,8 +9,6 @@
 #include "daemon/plane_encode.h"
 #include "daemon/plane_priv.h"
 
-#define NOT_CONNECTED "the dataplane does not run; it gets the change when it does"
-
 /* Several messages for one object: one end, with the first error. */
 struct push {
 	struct daemon *daemon;
@@ -49,7 +47,7 @@ static void push_part_done(void *ctx, int error, const char *message)
 	free(push);
 }
 
-static void end_now(plane_done_fn *done, void *ctx, int error, const char *message)
+void plane_push_end(plane_done_fn *done, void *ctx, int error, const char *message)
 {
 	if (done)
 		done(ctx, error, message);
@@ -62,16 +60,17 @@ void plane_push_volume(struct plane *plane, const struct volume_row *row, plane_
 	uint8_t packet[WHERRY_CTL_MESSAGE_BYTES_MAX];
 
 	if (!link) {
-		end_now(done, ctx, ENOTCONN, NOT_CONNECTED);
+		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
 		return;
 	}
 	if (!backing_is_ready(backing, row)) {
-		end_now(done, ctx, ENODEV, backing && backing->detail[0] ? backing->detail : "its store is not open");
+		plane_push_end(done, ctx, ENODEV,
+			       backing && backing->detail[0] ? backing->detail : "its store is not open");
 		return;
 	}
 	struct push *push = calloc(1, sizeof *push);
 	if (!push) {
-		end_now(done, ctx, ENOMEM, "out of memory");
+		plane_push_end(done, ctx, ENOMEM, "out of memory");
 		return;
 	}
 	*push = (struct push){.daemon = plane->daemon,
@@ -106,7 +105,7 @@ void plane_push_volume_delete(struct plane *plane, uint64_t volume_id, plane_don
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
 	if (!link) {
-		end_now(done, ctx, ENOTCONN, NOT_CONNECTED);
+		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
 		return;
 	}
 	uint32_t id = plane_link_next_id(link);
@@ -123,7 +122,8 @@ void plane_push_export(struct plane *plane, const struct export_row *row, plane_
 	int count = ports ? state_port_list(plane->daemon->state, ports, NULL) : -1;
 	if (!link || count < 0) {
 		free(ports);
-		end_now(done, ctx, link ? EIO : ENOTCONN, link ? "the state cannot be read" : NOT_CONNECTED);
+		plane_push_end(done, ctx, link ? EIO : ENOTCONN,
+			       link ? "the state cannot be read" : PLANE_NOT_CONNECTED);
 		return;
 	}
 	uint32_t id = plane_link_next_id(link);
@@ -141,12 +141,16 @@ static void on_pushed_of(void *ctx, int error, const char *message)
 
 void plane_push_exports_of(struct plane *plane, uint64_t volume_id)
 {
+	struct nbd_export_row nbd;
 	struct export_row row;
 
 	for (int32_t after = -1;
 	     plane_usable_link(plane) && state_export_next_of(plane->daemon->state, volume_id, after, &row, NULL) == 1;
 	     after = state_export_key(&row))
 		plane_push_export(plane, &row, on_pushed_of, NULL);
+	for (nbd.name[0] = '\0';
+	     plane_usable_link(plane) && state_nbd_next_of(plane->daemon->state, volume_id, nbd.name, &nbd, NULL) == 1;)
+		plane_push_nbd_export(plane, &nbd, on_pushed_of, NULL);
 }
 
 void plane_push_export_delete(struct plane *plane, uint64_t export_id, plane_done_fn *done, void *ctx)
@@ -156,7 +160,7 @@ void plane_push_export_delete(struct plane *plane, uint64_t export_id, plane_don
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
 	if (!link) {
-		end_now(done, ctx, ENOTCONN, NOT_CONNECTED);
+		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
 		return;
 	}
 	uint32_t id = plane_link_next_id(link);
@@ -170,7 +174,7 @@ void plane_push_export_state(struct plane *plane, const struct export_row *row, 
 	uint8_t packet[WHERRY_CTL_MESSAGE_BYTES_MAX];
 
 	if (!link) {
-		end_now(done, ctx, ENOTCONN, NOT_CONNECTED);
+		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
 		return;
 	}
 	uint32_t id = plane_link_next_id(link);
@@ -186,7 +190,7 @@ void plane_push_idle(struct plane *plane, const struct runtime_row *row, plane_d
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
 	if (!link) {
-		end_now(done, ctx, ENOTCONN, NOT_CONNECTED);
+		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
 		return;
 	}
 	uint32_t id = plane_link_next_id(link);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The whole configuration to the dataplane: SYNC_BEGIN, idle policy, volumes,
- * exports, SYNC_END.  A window of objects is under way at a time, read from the
- * state one by one, so that the number of objects costs neither memory nor the
- * attention of the loop.
+ * The whole configuration to the dataplane: SYNC_BEGIN, idle policy, addresses
+ * and what else holds for all of IP, volumes, exports, SYNC_END.  A window of objects is under way at a time, read from
+ * the state one by one, so that the number of objects costs neither memory nor the attention of the loop.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -133,6 +132,28 @@ static bool put_export(struct plane *plane)
 	return true;
 }
 
+static bool put_nbd_export(struct plane *plane)
+{
+	struct plane_sync *sync = &plane->sync;
+	struct nbd_export_row row;
+	struct volume_row volume;
+	struct fail fail;
+	int rc = state_nbd_next(plane->daemon->state, sync->nbd_name, &row, &fail);
+
+	if (rc == 1 && state_volume_by_id(plane->daemon->state, row.volume_id, &volume, &fail) != 0)
+		rc = -1;
+	if (rc < 0)
+		give_up(plane, &fail);
+	if (rc != 1)
+		return false;
+	memcpy(sync->nbd_name, row.name, sizeof sync->nbd_name);
+	if (!backing_is_ready(backing_find(plane->daemon, volume.id), &volume))
+		return true;
+	sync->under_way++;
+	plane_push_nbd_export(plane, &row, on_object, plane);
+	return true;
+}
+
 static void pump(struct plane *plane)
 {
 	struct plane_sync *sync = &plane->sync;
@@ -142,8 +163,25 @@ static void pump(struct plane *plane)
 	/* The messages are in order on the wire, so exports need not wait for the volumes' answers. */
 	while (sync->active && sync->volumes_done && !sync->exports_done && sync->under_way < WINDOW)
 		sync->exports_done = !put_export(plane);
-	if (sync->active && sync->exports_done && !sync->end_sent)
+	while (sync->active && sync->exports_done && !sync->nbd_exports_done && sync->under_way < WINDOW)
+		sync->nbd_exports_done = !put_nbd_export(plane);
+	if (sync->active && sync->nbd_exports_done && !sync->end_sent)
 		send_end(plane);
+}
+
+/* A state in which nothing of IP was ever set has nothing to say about it: no dataplane of it has been told otherwise.
+ */
+static void put_network(struct plane *plane)
+{
+	struct network_row network;
+	struct fail fail;
+
+	if (state_network_get(plane->daemon->state, &network, &fail) != 0) {
+		give_up(plane, &fail);
+	} else if (network.generation) {
+		plane->sync.under_way++;
+		plane_push_network(plane, on_object, plane);
+	}
 }
 
 void plane_sync_start(struct plane *plane)
@@ -168,5 +206,6 @@ void plane_sync_start(struct plane *plane)
 			   NULL, on_begun, plane);
 	if (state_runtime_get(plane->daemon->state, &runtime, &fail) == 0)
 		plane_push_idle(plane, &runtime, NULL, NULL);
+	put_network(plane);
 	pump(plane);
 }

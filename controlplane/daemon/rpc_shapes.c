@@ -43,7 +43,7 @@ static const struct rpc_field volume_fields[] = {
 	RPC_REQUIRED("online", &rpc_bool, "the dataplane serves it"),
 	RPC_REQUIRED("lcore", &lcore_or_null, "index of its home worker; null while unknown"),
 	RPC_REQUIRED("detail", &rpc_text, "fall-backs taken and troubles"),
-	RPC_REQUIRED("exports", &addresses, "AoE addresses SHELF.SLOT"),
+	RPC_REQUIRED("exports", &addresses, "AoE addresses SHELF.SLOT, and nbd:NAME"),
 	RPC_REQUIRED("fault", &fault, "faults injected; null: none"),
 	RPC_END,
 };
@@ -75,15 +75,18 @@ static json_t *fault_json(const struct volume_row *row)
 			 (json_int_t)f->bad_offset_bytes, "bad_length_bytes", (json_int_t)f->bad_length_bytes);
 }
 
-static json_t *addresses_of(struct state *state, uint64_t volume_id)
+static json_t *exports_of(struct state *state, uint64_t volume_id)
 {
 	struct export_row row;
+	struct nbd_export_row nbd;
 	char address[TEXT_AOE_BYTES];
 	json_t *list = json_array();
 
 	for (int32_t after = -1; state_export_next_of(state, volume_id, after, &row, NULL) == 1;
 	     after = state_export_key(&row))
 		(void)json_array_append_new(list, json_string(text_aoe_emit(row.shelf, row.slot, address)));
+	for (nbd.name[0] = '\0'; state_nbd_next_of(state, volume_id, nbd.name, &nbd, NULL) == 1;)
+		(void)json_array_append_new(list, json_sprintf("nbd:%s", nbd.name));
 	return list;
 }
 
@@ -97,7 +100,7 @@ json_t *rpc_volume_json(struct state *state, const struct volume_row *row, const
 		"direct", view->direct, "uuid", row->uuid, "serial", row->serial, "created_at_us",
 		(json_int_t)row->created_at_us, "wanted_online", row->online, "online", view->online, "lcore",
 		view->lcore < 0 ? json_null() : json_integer(view->lcore), "detail", rpc_text_lenient(view->detail),
-		"exports", addresses_of(state, row->id), "fault", fault_json(row));
+		"exports", exports_of(state, row->id), "fault", fault_json(row));
 }
 
 json_t *rpc_event_json(const struct event_row *row)

@@ -28,6 +28,7 @@ static const struct rpc_field port_fields[] = {
 	RPC_REQUIRED("tx_queues", &rpc_u16, NULL),
 	RPC_REQUIRED("numa_node", &numa, "null: unknown"),
 	RPC_REQUIRED("vlans", &rpc_vlans, NULL),
+	RPC_REQUIRED("punt", &rpc_bool, "what is not for the appliance goes to the kernel"),
 	RPC_REQUIRED("detail", &rpc_text, "fall-backs, warnings, why it does not work"),
 	RPC_END,
 };
@@ -69,6 +70,7 @@ static const struct rpc_field port_add_fields[] = {
 	RPC_REQUIRED("device", &device, "pci:0000:01:00.0, af_xdp:IFACE, af_packet:IFACE, tap:IFACE or memif:/PATH"),
 	RPC_OPTIONAL("mtu", &rpc_mtu, "1500", NULL),
 	RPC_OPTIONAL("vlans", &rpc_vlans, "none", "sub-interfaces"),
+	RPC_OPTIONAL("punt", &rpc_bool, "false", "pass to the kernel what is not for the appliance"),
 	RPC_END,
 };
 static const struct rpc_schema port_add_params = {.type = RPC_OBJECT, .fields = port_add_fields};
@@ -76,6 +78,7 @@ static const struct rpc_field port_set_fields[] = {
 	RPC_REQUIRED("name", &rpc_name, NULL),
 	RPC_OPTIONAL("mtu", &rpc_mtu, "unchanged", NULL),
 	RPC_OPTIONAL("vlans", &rpc_vlans, "unchanged", NULL),
+	RPC_OPTIONAL("punt", &rpc_bool, "unchanged", NULL),
 	RPC_END,
 };
 static const struct rpc_schema port_set_params = {.type = RPC_OBJECT, .fields = port_set_fields};
@@ -89,6 +92,7 @@ static void take_port(const json_t *params, struct port_row *row)
 	size_t i;
 
 	row->mtu = (uint16_t)rpc_param_u64(params, "mtu", row->mtu);
+	row->punt = rpc_param_bool(params, "punt", row->punt);
 	if (!vlans)
 		return;
 	row->vlan_count = 0;
@@ -189,11 +193,11 @@ static void run_client_list(struct rpc_call *call)
 
 /* ----------------------------------------------------------------- stats */
 
-static const char *const scope_names[] = {"port", "lcore", "export", "volume", NULL};
+static const char *const scope_names[] = {"port", "lcore", "export", "nbd_export", "volume", NULL};
 static const struct rpc_schema scope = {.type = RPC_STRING, .choices = scope_names};
 static const struct rpc_field stats_fields[] = {
 	RPC_REQUIRED("scope", &scope, NULL),
-	RPC_OPTIONAL("object", &rpc_name, "all of the scope", "a name, an lcore's index, or SHELF.SLOT"),
+	RPC_OPTIONAL("object", &rpc_name, "all of the scope", "a name, an lcore's index or SHELF.SLOT"),
 	RPC_OPTIONAL("histograms", &rpc_bool, "false", "latencies too; exports only"),
 	RPC_END,
 };

@@ -15,10 +15,11 @@
 #include <stdint.h>
 
 #include "common/fail.h"
+#include "common/text_ip.h"
 #include "wherry/ctl.h"
 #include "wherry/limits.h"
 
-#define STATE_SCHEMA_VERSION 1
+#define STATE_SCHEMA_VERSION 2
 #define STATE_EVENT_COUNT_MAX 10000
 #define STATE_UUID_BYTES 37   /* text form and its NUL */
 #define STATE_SERIAL_BYTES 21 /* ATA serial number, at most 20 characters, and its NUL */
@@ -77,8 +78,49 @@ struct port_row {
 	char name[WHERRY_NAME_BYTES_MAX + 1];
 	char device[WHERRY_TEXT_BYTES_MAX + 1]; /* "af_packet:eth1", ... */
 	uint16_t mtu;
+	bool punt; /* what is not for the appliance goes to the kernel */
 	uint16_t vlan_count;
 	uint16_t vlans[WHERRY_VLAN_COUNT_MAX];
+};
+
+struct address_row {
+	char port_name[WHERRY_NAME_BYTES_MAX + 1];
+	uint16_t vlan; /* 0: untagged */
+	struct text_prefix address;
+};
+
+struct route_row {
+	struct text_prefix prefix; /* 0 bits: default */
+	struct text_ip gateway;
+};
+
+/* All addresses and routes, in the order in which they were made. */
+struct net_rows {
+	uint16_t address_count, route_count;
+	struct address_row addresses[WHERRY_ADDRESS_COUNT_MAX];
+	struct route_row routes[WHERRY_ROUTE_COUNT_MAX];
+};
+
+/* What holds for all of IP; one row. */
+struct network_row {
+	uint64_t generation;   /* grows with every change here, of an address or of a route; 0: never changed */
+	uint16_t nbd_tcp_port; /* 0: NBD is switched off */
+	enum wherry_tcp_congestion congestion;
+	bool ecn;
+	uint32_t keepalive_idle_ms, keepalive_interval_ms, keepalive_count, user_timeout_ms; /* 0: off */
+};
+
+struct nbd_export_row {
+	uint64_t id; /* never used twice */
+	uint64_t volume_id;
+	char volume_name[WHERRY_NAME_BYTES_MAX + 1]; /* read only: follows volume_id */
+	char name[WHERRY_NAME_BYTES_MAX + 1];
+	char description[WHERRY_TEXT_BYTES_MAX + 1];
+	bool read_only;
+	bool is_default; /* answers to the empty name, too; one at most */
+	uint16_t allow_count;
+	struct text_prefix allow[WHERRY_NBD_ALLOW_COUNT_MAX]; /* none: everybody */
+	uint64_t generation;
 };
 
 /* How the dataplane runs; one row. */
@@ -153,6 +195,27 @@ int state_port_by_name(struct state *state, const char *name, struct port_row *r
 int state_port_list(struct state *state, struct port_row rows[WHERRY_PORT_COUNT_MAX], struct fail *fail);
 /* An export that names the port: 1 with its address, 0 when none does, -1. */
 int state_port_user(struct state *state, uint64_t id, uint16_t *shelf, uint8_t *slot, struct fail *fail);
+
+/* ---- addresses and routes.  put replaces them all; both puts raise the generation of struct network_row. */
+int state_net_get(struct state *state, struct net_rows *rows, struct fail *fail);
+int state_net_put(struct state *state, const struct net_rows *rows, struct fail *fail);
+int state_network_get(struct state *state, struct network_row *row, struct fail *fail);
+int state_network_put(struct state *state, const struct network_row *row, struct fail *fail);
+
+/* ---- NBD exports.  insert sets id and generation; update raises generation. */
+int state_nbd_insert(struct state *state, struct nbd_export_row *row, struct fail *fail);
+int state_nbd_update(struct state *state, struct nbd_export_row *row, struct fail *fail);
+int state_nbd_delete(struct state *state, uint64_t id, struct fail *fail);
+int state_nbd_by_name(struct state *state, const char *name, struct nbd_export_row *row, struct fail *fail);
+int state_nbd_by_id(struct state *state, uint64_t id, struct nbd_export_row *row, struct fail *fail);
+/* 1 with the one that answers to the empty name, 0 when none does, -1. */
+int state_nbd_default(struct state *state, struct nbd_export_row *row, struct fail *fail);
+/* In order of name; after "" starts.  1 with a row, 0 at the end, -1. */
+int state_nbd_next(struct state *state, const char *after, struct nbd_export_row *row, struct fail *fail);
+/* The same, of one volume. */
+int state_nbd_next_of(struct state *state, uint64_t volume_id, const char *after, struct nbd_export_row *row,
+		      struct fail *fail);
+int64_t state_nbd_count(struct state *state);
 
 /* ---- how the dataplane runs */
 int state_runtime_get(struct state *state, struct runtime_row *row, struct fail *fail);

@@ -6,6 +6,7 @@
  * then, through a connection that never checkpoints, its version, integrity and
  * foreign keys.  Only a file that passed is used.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -96,7 +97,7 @@ static bool complains(struct state *state, const char *pragma, char *complaint, 
 	return found;
 }
 
-/* Checks that only read.  1: ours and sound, 0: a database without anything in it, -1 refused. */
+/* Checks that only read.  The version of ours, 0: a database without anything in it, -1 refused. */
 static int examine(struct state *state, struct fail *fail)
 {
 	char complaint[256];
@@ -117,10 +118,13 @@ static int examine(struct state *state, struct fail *fail)
 	if (version < 1)
 		return fail_set(fail, FAIL_FAILED, "state %s: schema %lld is not one of wherry's", state->path,
 				(long long)version);
-	return 1;
+	return (int)version;
 }
 
-static int create_schema(struct state *state, struct fail *fail)
+static_assert(sizeof state_schemas / sizeof state_schemas[0] == STATE_SCHEMA_VERSION, "one text per version");
+
+/* From a version (0: nothing there yet) to this program's, in one transaction. */
+static int raise_schema(struct state *state, int version, struct fail *fail)
 {
 	char pragmas[96];
 
@@ -128,7 +132,13 @@ static int create_schema(struct state *state, struct fail *fail)
 		       STATE_SCHEMA_VERSION);
 	if (state_begin(state, fail) != 0)
 		return -1;
-	if (state_exec(state, state_schema_1, fail) != 0 || state_exec(state, pragmas, fail) != 0) {
+	for (; version < STATE_SCHEMA_VERSION; version++) {
+		if (state_exec(state, state_schemas[version], fail) != 0) {
+			state_rollback(state);
+			return -1;
+		}
+	}
+	if (state_exec(state, pragmas, fail) != 0) {
 		state_rollback(state);
 		return -1;
 	}
@@ -188,15 +198,17 @@ static int enter_wal(struct state *state, struct fail *fail)
 
 static int open_checked(struct state *state, const struct header *header, struct fail *fail)
 {
-	int sound = connect_file(state, fail) == 0 ? 0 : -1;
+	int version = connect_file(state, fail) == 0 ? 0 : -1;
 
-	if (sound == 0 && !header->empty)
-		sound = examine(state, fail);
-	if (sound < 0)
+	if (version == 0 && !header->empty)
+		version = examine(state, fail);
+	if (version < 0)
 		return -1;
 	if (enter_wal(state, fail) != 0)
 		return -1;
-	if (sound == 0 && (create_schema(state, fail) != 0 || sync_directory(state->path, fail) != 0))
+	if (version < STATE_SCHEMA_VERSION && raise_schema(state, version, fail) != 0)
+		return -1;
+	if (version == 0 && sync_directory(state->path, fail) != 0)
 		return -1;
 	(void)sqlite3_db_config(state->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return 0;

@@ -6,6 +6,9 @@
  * fault: the nine numbers of struct volume_fault, separated by blanks, or null.
  * identity, epoch: of the state itself, see state_epoch_begin.
  * vlans: numbers separated by commas.  mask, reserve: MAC addresses, six bytes each.
+ * address, prefix, gateway: 16 bytes, IPv4 as ::ffff:a.b.c.d; bits: of the family.
+ * allow: 17 bytes each, an address and the bits of its prefix.
+ * generation of network: grows with addresses, routes and settings.
  */
 #pragma once
 
@@ -79,4 +82,49 @@ static const char state_schema_1[] =
 	"  object TEXT NOT NULL,\n"
 	"  message TEXT NOT NULL\n"
 	") STRICT;\n";
+
+static const char state_schema_2[] =
+	"ALTER TABLE port ADD COLUMN punt INTEGER NOT NULL DEFAULT 0 CHECK (punt IN (0, 1));\n"
+	"CREATE TABLE address (\n"
+	"  id INTEGER PRIMARY KEY,\n"
+	"  port_id INTEGER NOT NULL REFERENCES port (id),\n"
+	"  vlan INTEGER NOT NULL CHECK (vlan BETWEEN 0 AND 4094),\n"
+	"  address BLOB NOT NULL CHECK (length(address) = 16),\n"
+	"  bits INTEGER NOT NULL CHECK (bits BETWEEN 1 AND 128),\n"
+	"  UNIQUE (port_id, vlan, address)\n"
+	") STRICT;\n"
+	"CREATE TABLE route (\n"
+	"  id INTEGER PRIMARY KEY,\n"
+	"  prefix BLOB NOT NULL CHECK (length(prefix) = 16),\n"
+	"  bits INTEGER NOT NULL CHECK (bits BETWEEN 0 AND 128),\n"
+	"  gateway BLOB NOT NULL CHECK (length(gateway) = 16),\n"
+	"  UNIQUE (prefix, bits)\n"
+	") STRICT;\n"
+	"CREATE TABLE network (\n"
+	"  id INTEGER PRIMARY KEY CHECK (id = 1),\n"
+	"  generation INTEGER NOT NULL CHECK (generation >= 0),\n"
+	"  nbd_tcp_port INTEGER NOT NULL CHECK (nbd_tcp_port BETWEEN 0 AND 65535),\n"
+	"  congestion INTEGER NOT NULL CHECK (congestion BETWEEN 0 AND 2),\n"
+	"  ecn INTEGER NOT NULL CHECK (ecn IN (0, 1)),\n"
+	"  keepalive_idle_ms INTEGER NOT NULL CHECK (keepalive_idle_ms >= 0),\n"
+	"  keepalive_interval_ms INTEGER NOT NULL CHECK (keepalive_interval_ms >= 0),\n"
+	"  keepalive_count INTEGER NOT NULL CHECK (keepalive_count >= 0),\n"
+	"  user_timeout_ms INTEGER NOT NULL CHECK (user_timeout_ms >= 0)\n"
+	") STRICT;\n"
+	"INSERT INTO network VALUES (1, 0, 10809, 0, 1, 60000, 10000, 6, 60000);\n"
+	"CREATE TABLE nbd_export (\n"
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+	"  volume_id INTEGER NOT NULL REFERENCES volume (id),\n"
+	"  name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 63),\n"
+	"  description TEXT NOT NULL,\n"
+	"  read_only INTEGER NOT NULL CHECK (read_only IN (0, 1)),\n"
+	"  is_default INTEGER NOT NULL CHECK (is_default IN (0, 1)),\n"
+	"  allow BLOB NOT NULL CHECK (length(allow) % 17 = 0 AND length(allow) <= 17 * 64),\n"
+	"  generation INTEGER NOT NULL CHECK (generation > 0)\n"
+	") STRICT;\n"
+	"CREATE INDEX nbd_export_volume ON nbd_export (volume_id, name);\n"
+	"CREATE UNIQUE INDEX nbd_export_default ON nbd_export (is_default) WHERE is_default = 1;\n";
+
+/* What leads from each version to the next; the first leads from an empty file. */
+static const char *const state_schemas[] = {state_schema_1, state_schema_2};
 /* clang-format on */

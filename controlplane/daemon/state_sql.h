@@ -12,7 +12,7 @@
 
 #include "daemon/state.h"
 
-#define STATE_STATEMENT_COUNT_MAX 64
+#define STATE_STATEMENT_COUNT_MAX 96
 
 struct state {
 	sqlite3 *db;

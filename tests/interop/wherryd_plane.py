@@ -9,6 +9,7 @@ Run by wherryd in place of wherry-dataplane.  $WHERRY_PLANE names a folder:
   ask.sock  datagrams with JSON commands, each answered: {"send": "event" | "persist", ...}, {"drop": true}, ...
 """
 import array
+import ipaddress
 import json
 import os
 import select
@@ -22,7 +23,9 @@ TYPES = {"HELLO": 1, "HELLO_REPLY": 2, "OK": 3, "ERROR": 4, "SYNC_BEGIN": 5, "SY
          "VOLUME_DELETE": 11, "VOLUME_FD_GET": 12, "VOLUME_FD": 13, "VOLUME_LIST": 14, "VOLUME_ITEM": 15,
          "VOLUME_ONLINE": 16, "FAULT_PUT": 17, "AOE_EXPORT_PUT": 20, "AOE_EXPORT_DELETE": 21, "AOE_STATE_PUT": 22,
          "AOE_PERSIST": 23, "AOE_PERSISTED": 24, "STATS_GET": 30, "PORT_LIST": 35, "LCORE_LIST": 37, "IDLE_PUT": 39,
-         "EVENT": 50, "SHUTDOWN": 51}
+         "EVENT": 50, "SHUTDOWN": 51, "NET_PUT": 60, "TCP_PUT": 61, "NEIGHBOUR_LIST": 62, "NEIGHBOUR_ITEM": 63,
+         "CONNECTION_LIST": 64, "CONNECTION_ITEM": 65, "NBD_PUT": 70, "NBD_EXPORT_PUT": 71, "NBD_EXPORT_DELETE": 72,
+         "NBD_SESSION_LIST": 73, "NBD_SESSION_ITEM": 74}
 NAMES = {number: name for name, number in TYPES.items()}
 
 
@@ -50,6 +53,11 @@ class Fields:
     def numbers(self):
         return [self.take("H") for _ in range(self.take("H"))]
 
+    def addresses(self):
+        data = self.bytes()
+        assert len(data) % 16 == 0
+        return [address_text(data[at:at + 16]) for at in range(0, len(data), 16)]
+
     def macs(self):
         found = []
         for _ in range(self.take("H")):
@@ -59,6 +67,17 @@ class Fields:
 
     def end(self):
         assert self.at == len(self.data), "trailing bytes"
+
+
+def address_text(data):
+    ip = ipaddress.IPv6Address(data)
+    return str(ip.ipv4_mapped or ip)
+
+
+def address(value):
+    ip = ipaddress.ip_address(value)
+    data = ip.packed if ip.version == 6 else b"\0" * 10 + b"\xff\xff" + ip.packed
+    return struct.pack("<H", 16) + data
 
 
 def text(value):
@@ -85,7 +104,8 @@ class Plane:
         with open(os.path.join(folder, "mode"), encoding="utf-8") as file:
             self.mode = json.load(file)
         self.told = {"pid": os.getpid(), "argv": sys.argv[1:], "syncs": 0, "epoch": 0, "volumes": {}, "exports": {},
-                     "idle": None, "messages": 0}
+                     "nbd_exports": {}, "net": None, "tcp": None, "nbd": None, "idle": None, "messages": 0,
+                     "order": []}
         self.gate, self.epoch, self.seen = False, 0, None
         self.fds, self.client, self.waiting, self.last_id = {}, None, {}, 0
 
@@ -164,6 +184,8 @@ class Plane:
         assert magic == MAGIC and version == VERSION and length == len(data) - 16
         name, fields = NAMES[kind], Fields(data[16:])
         self.told["messages"] += 1
+        if self.seen and name not in self.told["order"]:
+            self.told["order"].append(name)  # first of each kind since SYNC_BEGIN
         if name in ("OK", "ERROR", "AOE_PERSISTED") and request_id & FROM_PLANE:
             self.answered(name, request_id, fields)
         elif name in self.mode.get("refuse", []):
@@ -202,7 +224,8 @@ class Plane:
                          struct.pack("<QI?Q?", os.getpid(), os.getpid(), self.gate, epoch, False)))
 
     def on_sync_begin(self, request_id, fields, _fd):
-        self.seen = {"epoch": fields.take("Q"), "volumes": set(), "exports": set()}
+        self.seen = {"epoch": fields.take("Q"), "volumes": set(), "exports": set(), "nbd_exports": set()}
+        self.told["order"] = []
         fields.end()
         self.ok(request_id)
 
@@ -210,7 +233,7 @@ class Plane:
         self.epoch = fields.take("Q")
         fields.end()
         assert self.seen and self.seen["epoch"] == self.epoch
-        for kind in ("exports", "volumes"):
+        for kind in ("exports", "nbd_exports", "volumes"):
             for key in set(self.told[kind]) - self.seen[kind]:
                 del self.told[kind][key]
         for key in set(self.fds) - set(self.told["volumes"]):
@@ -322,6 +345,68 @@ class Plane:
         self.ok(request_id)
 
     on_lcore_list = on_stats_get = on_port_list
+
+    # ---- addresses, TCP, NBD
+    def on_net_put(self, request_id, fields, _fd):
+        net = {"generation": fields.take("Q"), "ports": fields.numbers(), "vlans": fields.numbers(),
+               "addresses": fields.addresses(), "bits": list(fields.bytes()), "routes": fields.addresses(),
+               "route_bits": list(fields.bytes()), "gateways": fields.addresses(), "punt": fields.numbers()}
+        fields.end()
+        assert len(net["ports"]) == len(net["vlans"]) == len(net["addresses"]) == len(net["bits"])
+        assert len(net["routes"]) == len(net["route_bits"]) == len(net["gateways"])
+        if not self.told["net"] or net["generation"] > self.told["net"]["generation"]:
+            self.told["net"] = net
+        self.ok(request_id)
+
+    def on_tcp_put(self, request_id, fields, _fd):
+        self.told["tcp"] = fields.take("B?IIII")
+        fields.end()
+        self.ok(request_id)
+
+    def on_nbd_put(self, request_id, fields, _fd):
+        self.told["nbd"] = fields.take("H")
+        fields.end()
+        self.ok(request_id)
+
+    def on_nbd_export_put(self, request_id, fields, _fd):
+        key, generation, volume = str(fields.take("Q")), fields.take("Q"), fields.take("Q")
+        export = {"generation": generation, "volume": volume, "name": fields.text(), "description": fields.text(),
+                  "flags": fields.take("I"), "allow": fields.addresses(), "allow_bits": list(fields.bytes())}
+        fields.end()
+        assert len(export["allow"]) == len(export["allow_bits"])
+        if str(volume) not in self.told["volumes"]:
+            self.send(packet("ERROR", request_id, struct.pack("<I", 2) + text("no such volume")))
+            return
+        if self.seen:
+            self.seen["nbd_exports"].add(key)
+        held = self.told["nbd_exports"].get(key)
+        if not held or held["generation"] < generation:
+            self.told["nbd_exports"][key] = export
+        self.ok(request_id)
+
+    def on_nbd_export_delete(self, request_id, fields, _fd):
+        self.told["nbd_exports"].pop(str(fields.take("Q")), None)
+        self.ok(request_id)
+
+    def on_neighbour_list(self, request_id, _fields, _fd):
+        for where, mac, state in (("10.0.0.2", ["02:00:00:00:00:09"], "reachable"), ("fe80::9", [], "incomplete")):
+            self.send(packet("NEIGHBOUR_ITEM", request_id, address(where) + macs(mac) +
+                             struct.pack("<HHH", 0, 20, 1) + text(state) + struct.pack("<Q", 1500000)))
+        self.ok(request_id)
+
+    def on_connection_list(self, request_id, _fields, _fd):
+        self.send(packet("CONNECTION_ITEM", request_id, address("2001:db8::1") + struct.pack("<H", 10809) +
+                         address("2001:db8::2") + struct.pack("<HHHH", 40000, 0, 20, 1) + text("established") +
+                         text("cubic") + struct.pack("<???H" + "I" * 8 + "QI" + "Q" * 11, True, True, False, 1440,
+                                                     *range(1, 9), 9, 10, *range(11, 22))))
+        self.ok(request_id)
+
+    def on_nbd_session_list(self, request_id, _fields, _fd):
+        for export in [0, 1 << 60] + [int(key) for key in self.told["nbd_exports"]]:
+            self.send(packet("NBD_SESSION_ITEM", request_id, struct.pack("<Q", export) + address("10.0.0.1") +
+                             struct.pack("<H", 10809) + address("10.0.0.2") +
+                             struct.pack("<HHQ???I" + "Q" * 6, 40001, 1, 7, True, False, True, *range(2, 9))))
+        self.ok(request_id)
 
     def on_shutdown(self, request_id, _fields, _fd):
         self.ok(request_id)
