@@ -14,25 +14,28 @@
 #define CLI_WORD_COUNT_MAX 3 /* words of a command, e.g. "export aoe create" */
 
 enum cli_type {
-	CLI_FLAG,    /* option without value: true */
-	CLI_BOOL,    /* yes|no */
-	CLI_INT,     /* decimal or 0x, within min..max */
-	CLI_SIZE,    /* 512, 10G, 1.5TiB -> bytes */
-	CLI_NAME,    /* object name */
-	CLI_TEXT,    /* any text */
-	CLI_PATH,    /* path, made absolute */
-	CLI_FILE,    /* path read or written by wherryctl itself, "-" for standard input or output */
-	CLI_ENUM,    /* one of choices */
-	CLI_CHOICE,  /* one of choices, which are integers -> int */
-	CLI_MAC,     /* MAC address */
-	CLI_TARGET,  /* SHELF.SLOT, becomes two keys */
-	CLI_NAMES,   /* comma-separated names; "all": empty list */
-	CLI_VLANS,   /* comma-separated VLAN ids; "none": empty list */
-	CLI_DEVICE,  /* KIND:REST of a port */
-	CLI_LCORES,  /* CPU list, auto: empty text */
-	CLI_JSON,    /* a JSON object */
-	CLI_SECONDS, /* seconds, fractions allowed -> real */
-	CLI_SINCE,   /* event id, or an age such as 15m */
+	CLI_FLAG,     /* option without value: true */
+	CLI_BOOL,     /* yes|no */
+	CLI_INT,      /* decimal or 0x, within min..max */
+	CLI_SIZE,     /* 512, 10G, 1.5TiB -> bytes */
+	CLI_NAME,     /* object name */
+	CLI_TEXT,     /* any text */
+	CLI_PATH,     /* path, made absolute */
+	CLI_FILE,     /* path read or written by wherryctl itself, "-" for standard input or output */
+	CLI_ENUM,     /* one of choices */
+	CLI_CHOICE,   /* one of choices, which are integers -> int */
+	CLI_MAC,      /* MAC address */
+	CLI_TARGET,   /* SHELF.SLOT, becomes two keys */
+	CLI_NAMES,    /* comma-separated names; "all": empty list */
+	CLI_VLANS,    /* comma-separated VLAN ids; "none": empty list */
+	CLI_DEVICE,   /* KIND:REST of a port */
+	CLI_LCORES,   /* CPU list, auto: empty text */
+	CLI_PREFIX,   /* IP address with or without a length, or one of choices */
+	CLI_PREFIXES, /* comma-separated ones; "all": empty list */
+	CLI_WORD,     /* positional that is the word of its name, and may be left out: "via" */
+	CLI_JSON,     /* a JSON object */
+	CLI_SECONDS,  /* seconds, fractions allowed -> real */
+	CLI_SINCE,    /* event id, or an age such as 15m */
 	CLI_TYPE_COUNT,
 };
 
@@ -41,6 +44,7 @@ enum cli_names {
 	CLI_NAMES_NONE,
 	CLI_NAMES_VOLUME,
 	CLI_NAMES_AOE_EXPORT,
+	CLI_NAMES_NBD_EXPORT,
 	CLI_NAMES_PORT,
 	CLI_NAMES_METHOD,
 	CLI_NAMES_CLIENT,
@@ -61,7 +65,7 @@ struct cli_param {
 	uint8_t names;       /* enum cli_names */
 	unsigned flags;      /* CLI_POSITIONAL... */
 	const char *key;     /* key of the RPC parameters, dots nest; NULL: wherryctl uses the value itself */
-	const char *choices; /* CLI_ENUM: "ram|file|null" */
+	const char *choices; /* CLI_ENUM: "ram|file|null"; CLI_PREFIX: words that stand for one, or NULL */
 	int64_t min, max;    /* CLI_INT, CLI_SIZE, CLI_SECONDS; both 0: not below 0 */
 	const char *help;    /* a phrase without full stop */
 };
@@ -77,6 +81,8 @@ enum cli_format {
 	CLI_AS_TIME_US,  /* microseconds since the epoch -> local time */
 	CLI_AS_AGO_US,   /* microseconds since the epoch -> 12s ago */
 	CLI_AS_DURATION, /* seconds -> 3d 4h */
+	CLI_AS_AGE_US,   /* microseconds -> 3d 4h */
+	CLI_AS_US,       /* microseconds -> 1.25 ms */
 	CLI_AS_MBPS,
 	CLI_AS_ALL,  /* a list, empty: all */
 	CLI_AS_NONE, /* a list, empty: none */
@@ -141,6 +147,7 @@ struct cli_group {
 /* The table is spread over one file per subject; index runs over all of it. */
 extern const struct cli_command cli_storage_commands[]; /* each ends with a NULL words[0] */
 extern const struct cli_command cli_appliance_commands[];
+extern const struct cli_command cli_network_commands[];
 extern const struct cli_command cli_service_commands[];
 const struct cli_command *cli_command_at(unsigned index); /* NULL past the end */
 

@@ -61,6 +61,8 @@ static enum cli_names names_of_scope(const char *scope)
 		return CLI_NAMES_VOLUME;
 	if (scope && !strcmp(scope, "export"))
 		return CLI_NAMES_AOE_EXPORT;
+	if (scope && !strcmp(scope, "nbd_export"))
+		return CLI_NAMES_NBD_EXPORT;
 	if (scope && !strcmp(scope, "port"))
 		return CLI_NAMES_PORT;
 	if (scope && !strcmp(scope, "client"))
@@ -187,6 +189,7 @@ json_t *cli_names_ask(void *socket, enum cli_names kind)
 	} sources[] = {
 		[CLI_NAMES_VOLUME] = {"volume.list", {"", "name", CLI_AS_TEXT}},
 		[CLI_NAMES_AOE_EXPORT] = {"aoe.export.list", {"", "shelf|slot", CLI_AS_TEXT}},
+		[CLI_NAMES_NBD_EXPORT] = {"nbd.export.list", {"", "name", CLI_AS_TEXT}},
 		[CLI_NAMES_PORT] = {"port.list", {"", "name", CLI_AS_TEXT}},
 		[CLI_NAMES_METHOD] = {"rpc.methods", {"", "name", CLI_AS_TEXT}},
 		[CLI_NAMES_CLIENT] = {"client.list", {"", "mac", CLI_AS_TEXT}},

@@ -192,6 +192,15 @@ static void write_value(FILE *to, const json_t *value, unsigned format, int64_t 
 			      cli_duration_text((now_us - json_integer_value(value)) / 1000000, text, sizeof(text)));
 	else if (format == CLI_AS_DURATION && number)
 		(void)fputs(cli_duration_text((int64_t)(cli_json_u64(value) & INT64_MAX), text, sizeof(text)), to);
+	else if (format == CLI_AS_AGE_US && number)
+		(void)fputs(
+			cli_duration_text((int64_t)((cli_json_u64(value) & INT64_MAX) / 1000000), text, sizeof(text)),
+			to);
+	else if (format == CLI_AS_US && number)
+		(void)fputs(cli_latency_text(cli_json_u64(value) > UINT64_MAX / 1000 ? UINT64_MAX
+										     : cli_json_u64(value) * 1000,
+					     text, sizeof(text)),
+			    to);
 	else if (format == CLI_AS_MBPS && number && cli_json_u64(value) >= 1000)
 		(void)fprintf(to, "%g Gbit/s", (double)cli_json_u64(value) / 1000);
 	else if (format == CLI_AS_MBPS && number && cli_json_u64(value))
@@ -240,5 +249,6 @@ char *cli_cell(const struct cli_column *column, const json_t *object, int64_t no
 
 bool cli_format_is_number(unsigned format)
 {
-	return format == CLI_AS_SIZE || format == CLI_AS_COUNT || format == CLI_AS_MBPS || format == CLI_AS_BUSY;
+	return format == CLI_AS_SIZE || format == CLI_AS_COUNT || format == CLI_AS_MBPS || format == CLI_AS_BUSY ||
+	       format == CLI_AS_US;
 }

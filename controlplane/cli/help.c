@@ -39,12 +39,17 @@ const char *cli_value_name(const struct cli_param *param)
 		return "DEVICE";
 	case CLI_LCORES:
 		return "LIST";
+	case CLI_PREFIX:
+		return "ADDRESS/BITS";
+	case CLI_PREFIXES:
+		return "PREFIX,...";
 	case CLI_JSON:
 		return "JSON";
 	case CLI_SECONDS:
 		return "SECONDS";
 	case CLI_SINCE:
 		return "ID|AGE";
+	case CLI_WORD:
 	case CLI_TEXT:
 	case CLI_TYPE_COUNT:
 		break;

@@ -330,6 +330,14 @@ static int take_arguments(int argc, const char *const *argv, int at, struct cli_
 			continue;
 		}
 		const struct cli_param *param = cli_positional_at(to->command, positional_count);
+		if (param && param->type == CLI_WORD) {
+			bool said = !strcmp(argv[at], param->name);
+			positional_count++;
+			at += said;
+			if (said)
+				continue;
+			param = cli_positional_at(to->command, positional_count);
+		}
 		if (!param)
 			return cli_fail(error, FAIL_EXIT_USAGE,
 					"%s: \"%s\" is one argument too many; \"wherryctl %s --help\" shows the usage",

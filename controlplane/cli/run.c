@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cli/complete.h"
+#include "cli/format.h"
 #include "cli/print.h"
 #include "cli/value.h"
 #include "wherry_build.h"
@@ -59,13 +60,29 @@ static int run_call(struct cli_run *run)
 
 static int run_export_list(struct cli_run *run)
 {
-	json_t *result;
-	int rc = cli_call(run, run->command->method, run->invocation->params, &result);
-	for (size_t i = 0; i < json_array_size(result); i++)
-		json_object_set_new(json_array_get(result, i), "protocol", json_string("aoe"));
+	static const struct {
+		const char *protocol, *method;
+		struct cli_column target;
+	} sources[] = {{"aoe", "aoe.export.list", {"", "shelf|slot", CLI_AS_TEXT}},
+		       {"nbd", "nbd.export.list", {"", "name", CLI_AS_TEXT}}};
+	json_t *all = json_array();
+	int rc = 0;
+	for (unsigned s = 0; rc == 0 && s < sizeof(sources) / sizeof(sources[0]); s++) {
+		json_t *result;
+		rc = cli_call(run, sources[s].method, run->invocation->params, &result);
+		for (size_t i = 0; i < json_array_size(result); i++) {
+			json_t *export_ = json_array_get(result, i);
+			char *target = cli_cell(&sources[s].target, export_, 0);
+			json_object_set_new(export_, "protocol", json_string(sources[s].protocol));
+			json_object_set_new(export_, "target", json_string(target));
+			free(target);
+			json_array_append(all, export_);
+		}
+		json_decref(result);
+	}
 	if (rc == 0)
-		print_outcome(run, result);
-	json_decref(result);
+		print_outcome(run, all);
+	json_decref(all);
 	return rc;
 }
 

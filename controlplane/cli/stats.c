@@ -82,7 +82,8 @@ static int take(struct stats *s)
 				return rc;
 			continue;
 		}
-		bool histograms = i == WHERRY_SCOPE_EXPORT && (s->histogram || s->watch);
+		bool histograms =
+			(i == WHERRY_SCOPE_EXPORT || i == WHERRY_SCOPE_NBD_EXPORT) && (s->histogram || s->watch);
 		json_t *params = json_pack("{s:s, s:O*, s:b}", "scope", wherry_stat_scope_desc(i)->name, "object",
 					   s->object, "histograms", histograms);
 		int rc = cli_call(s->run, s->run->command->method, params, &s->after[i]);

@@ -72,7 +72,7 @@ static const struct view_column *view_of(const struct wherry_stat_scope_desc *sc
 	static const struct view_column *const views[WHERRY_SCOPE_COUNT] = {
 		[WHERRY_SCOPE_PORT] = port_view,     [WHERRY_SCOPE_LCORE] = lcore_view,
 		[WHERRY_SCOPE_EXPORT] = export_view, [WHERRY_SCOPE_VOLUME] = volume_view,
-		[WHERRY_SCOPE_CLIENT] = client_view,
+		[WHERRY_SCOPE_CLIENT] = client_view, [WHERRY_SCOPE_NBD_EXPORT] = export_view,
 	};
 	static const struct view_column none[] = {{NULL, NULL, 0, 0}};
 	/* By name: each file that includes the list has its own copy of the descriptions. */

@@ -7,10 +7,18 @@ const struct cli_group cli_groups[] = {
 	{"volume", "Volumes: the blocks that clients read and write"},
 	{"export", "Exports: which volume is served, by which protocol, to whom"},
 	{"export aoe", "AoE exports, addressed as SHELF.SLOT"},
+	{"export nbd", "NBD exports, addressed by their names"},
 	{"mask", "MAC mask of an AoE export: who may talk to it"},
 	{"reserve", "Reservation of an AoE export: who may read and write it"},
 	{"config-string", "Query Config string of an AoE export"},
 	{"port", "Ports: the network devices to serve on"},
+	{"address", "IP addresses of the appliance"},
+	{"route", "Routes to networks behind gateways"},
+	{"neighbour", "Who is known on the networks of the addresses"},
+	{"nbd", "What holds for all NBD exports"},
+	{"session", "NBD clients that are connected"},
+	{"tcp", "Settings of TCP"},
+	{"connection", "TCP connections"},
 	{"lcore", "Lcores: the CPUs of the dataplane"},
 	{"client", "Watching the appliance"},
 	{"stats", "Watching the appliance"},
@@ -39,6 +47,7 @@ const struct cli_command *cli_command_at(unsigned index)
 {
 	static const struct cli_command *const tables[] = {
 		cli_storage_commands,
+		cli_network_commands,
 		cli_appliance_commands,
 		cli_service_commands,
 	};

@@ -20,6 +20,7 @@ static const char *wire_type(const struct cli_param *param)
 		return "integer";
 	case CLI_NAMES:
 	case CLI_VLANS:
+	case CLI_PREFIXES:
 		return "array";
 	case CLI_SECONDS:
 		return "number";
@@ -33,6 +34,8 @@ static const char *wire_type(const struct cli_param *param)
 	case CLI_MAC:
 	case CLI_DEVICE:
 	case CLI_LCORES:
+	case CLI_PREFIX:
+	case CLI_WORD:
 	case CLI_SINCE:
 	case CLI_TYPE_COUNT:
 		break;

@@ -37,8 +37,8 @@ static const struct cli_column export_columns[] = {
 	COL("MASK", "mask", ALL),          COL("RESERVED BY", "reserve", NONE), NO_COLUMN,
 };
 static const struct cli_column all_exports_columns[] = {
-	COL("PROTOCOL", "protocol", TEXT),  COL("TARGET", "shelf|slot", TEXT), COL("VOLUME", "volume", TEXT),
-	COL("ACCESS", "read_only", ACCESS), COL("PORTS", "ports", ALL),        NO_COLUMN,
+	COL("PROTOCOL", "protocol", TEXT),  COL("TARGET", "target", TEXT), COL("VOLUME", "volume", TEXT),
+	COL("ACCESS", "read_only", ACCESS), COL("PORTS", "ports", ALL),    NO_COLUMN,
 };
 static const struct cli_column export_fields[] = {
 	COL("target", "shelf|slot", TEXT),
@@ -60,9 +60,36 @@ static const struct cli_column export_fields[] = {
 	NO_COLUMN,
 };
 
+static const struct cli_column nbd_columns[] = {
+	COL("NAME", "name", TEXT),
+	COL("VOLUME", "volume", TEXT),
+	COL("ACCESS", "read_only", ACCESS),
+	COL("DEFAULT", "default", YES_NO),
+	COL("OPEN TO", "allow", ALL),
+	COL("DESCRIPTION", "description", TEXT),
+	NO_COLUMN,
+};
+static const struct cli_column nbd_fields[] = {
+	COL("name", "name", TEXT),
+	COL("volume", "volume", TEXT),
+	COL("description", "description", TEXT),
+	COL("read-only", "read_only", YES_NO),
+	COL("default", "default", YES_NO),
+	COL("open to", "allow", ALL),
+	NO_COLUMN,
+};
+
 /* ------------------------------------------------------------- parameters */
 #define VOLUME_NAME ARG("NAME", NAME, "name", "name of the volume", .names = CLI_NAMES_VOLUME)
 #define TARGET ARG("TARGET", TARGET, NULL, "SHELF.SLOT of the export, e.g. 1.0", .names = CLI_NAMES_AOE_EXPORT)
+
+#define NBD_NAME ARG("NAME", NAME, "name", "name of the export", .names = CLI_NAMES_NBD_EXPORT)
+#define NBD_OPTIONS(switch_type)                                                                                       \
+	OPT("description", TEXT, "description", "what clients are told of it"),                                        \
+		OPT("read-only", switch_type, "read_only", "refuse writes"),                                           \
+		OPT("default", switch_type, "default", "answer to clients that name no export, too"),                  \
+		OPT("allow", PREFIXES, "allow",                                                                        \
+		    "addresses or prefixes that may use it, comma-separated; all: everybody")
 
 static const struct cli_param no_params[] = {END};
 static const struct cli_param volume_name_only[] = {VOLUME_NAME, END};
@@ -157,6 +184,15 @@ static const struct cli_param config_string_set_params[] = {
 	END,
 };
 
+static const struct cli_param nbd_create_params[] = {
+	ARG("NAME", NAME, "name", "name of the new export, which clients ask for"),
+	ARG("VOLUME", NAME, "volume", "volume to serve", .names = CLI_NAMES_VOLUME),
+	NBD_OPTIONS(FLAG),
+	END,
+};
+static const struct cli_param nbd_set_params[] = {NBD_NAME, NBD_OPTIONS(BOOL), END};
+static const struct cli_param nbd_name_only[] = {NBD_NAME, END};
+
 /* --------------------------------------------------------------- commands */
 const struct cli_command cli_storage_commands[] = {
 	{WORDS("volume", "create"), .method = "volume.create", .params = volume_create_params,
@@ -193,7 +229,7 @@ const struct cli_command cli_storage_commands[] = {
 
 	{WORDS("export", "list"), .method = "aoe.export.list", .params = no_params, .columns = all_exports_columns,
 	 .action = CLI_RUN_EXPORT_LIST, .output = CLI_OUT_LIST, .summary = "List the exports of all protocols",
-	 .details = "JSON: the objects of the protocols' own lists, each with the key protocol added.",
+	 .details = "JSON: the objects of the protocols' own lists, each with the keys protocol and target added.",
 	 .examples = "export list"},
 	{WORDS("export", "aoe", "create"), .method = "aoe.export.create", .params = export_create_params,
 	 .done = "export aoe {shelf}.{slot}: created, serves volume {volume}", .summary = "Serve a volume over AoE",
@@ -217,6 +253,26 @@ const struct cli_command cli_storage_commands[] = {
 	{WORDS("export", "aoe", "show"), .method = "aoe.export.show", .params = target_only, .columns = export_fields,
 	 .output = CLI_OUT_RECORD, .summary = "Show one AoE export with its policy, mask and reservation",
 	 .examples = "export aoe show 1.0"},
+
+	{WORDS("export", "nbd", "create"), .method = "nbd.export.create", .params = nbd_create_params,
+	 .done = "export nbd {name}: created, serves volume {volume}", .summary = "Serve a volume over NBD",
+	 .details = "Clients reach it at every address of the appliance, on the TCP port that nbd show tells. A volume "
+		    "may be exported several times, and by AoE as well.",
+	 .examples = "export nbd create disk0 disk0\n"
+		     "export nbd create golden golden --read-only --default --description Debian\n"
+		     "export nbd create db db --allow 10.0.0.0/8,2001:db8::/32"},
+	{WORDS("export", "nbd", "set"), .method = "nbd.export.set", .params = nbd_set_params, .some_option = true,
+	 .done = "export nbd {name}: changed", .summary = "Change an NBD export in service",
+	 .details = "Clients that are connected keep what they were told until they connect again.",
+	 .examples = "export nbd set db --allow all\nexport nbd set golden --default no"},
+	{WORDS("export", "nbd", "delete"), .method = "nbd.export.delete", .params = nbd_name_only,
+	 .done = "export nbd {name}: deleted", .summary = "Stop serving a volume over NBD",
+	 .details = "The volume and its data stay. Clients that are connected are disconnected.",
+	 .examples = "export nbd delete db"},
+	{WORDS("export", "nbd", "list"), .method = "nbd.export.list", .params = no_params, .columns = nbd_columns,
+	 .output = CLI_OUT_LIST, .summary = "List the NBD exports", .examples = "export nbd list"},
+	{WORDS("export", "nbd", "show"), .method = "nbd.export.show", .params = nbd_name_only, .columns = nbd_fields,
+	 .output = CLI_OUT_RECORD, .summary = "Show one NBD export", .examples = "export nbd show db"},
 
 	{WORDS("mask", "add"), .method = "aoe.mask.add", .params = macs_params,
 	 .done = "export aoe {shelf}.{slot}: mask is {mask}", .summary = "Add clients to the MAC mask of an AoE export",

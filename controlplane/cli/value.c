@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/text.h"
+#include "common/text_ip.h"
 #include "wherry/limits.h"
 
 int cli_int_parse(const char *text, int64_t *value)
@@ -127,7 +128,18 @@ static json_t *make_seconds(const struct cli_param *param, const char *text, str
 	return json_real(value);
 }
 
-/* Comma-separated names or VLAN ids; the word for "none of them" gives an empty list. */
+/* One entry of a list; NULL when it is none. */
+static json_t *make_list_item(unsigned type, const char *item)
+{
+	struct text_prefix prefix;
+	int64_t vlan = 0;
+	if (type == CLI_VLANS)
+		return !cli_int_parse(item, &vlan) && vlan <= 4094 ? json_integer(vlan) : NULL;
+	bool good = type == CLI_PREFIXES ? !text_prefix_parse(item, &prefix) : !text_name_check(item);
+	return good ? json_string(item) : NULL;
+}
+
+/* Comma-separated names, prefixes or VLAN ids; the word for "none of them" gives an empty list. */
 static json_t *make_list(const struct cli_param *param, const char *text, struct cli_error *error)
 {
 	bool vlans = param->type == CLI_VLANS;
@@ -143,17 +155,19 @@ static json_t *make_list(const struct cli_param *param, const char *text, struct
 	memcpy(copy, text, strlen(text) + 1);
 	char *rest = copy;
 	for (char *item = strsep(&rest, ","); item; item = strsep(&rest, ",")) {
-		int64_t vlan = 0;
-		bool good = vlans ? !cli_int_parse(item, &vlan) && vlan <= 4094 : !text_name_check(item);
-		if (!good) {
+		json_t *value = make_list_item(param->type, item);
+		if (!value) {
 			json_decref(list);
-			(void)refuse(param, text,
-				     vlans ? "give VLAN ids from 0 to 4094, comma-separated, or none"
-					   : "give names, comma-separated, or all",
-				     error);
+			(void)refuse(
+				param, text,
+				vlans ? "give VLAN ids from 0 to 4094, comma-separated, or none"
+				: param->type == CLI_PREFIXES
+					? "give prefixes such as 10.0.0.0/8 or 2001:db8::/32, comma-separated, or all"
+					: "give names, comma-separated, or all",
+				error);
 			return NULL;
 		}
-		json_array_append_new(list, vlans ? json_integer(vlan) : json_string(item));
+		json_array_append_new(list, value);
 	}
 	return list;
 }
@@ -231,6 +245,13 @@ static json_t *make_checked_text(const struct cli_param *param, const char *text
 			/* The daemon knows the whole grammar, which is that of DPDK. */
 			why = "give a list of CPUs such as 2-5, 2,4,6 or 0@(0-1),1@(0-1), or auto";
 		break;
+	case CLI_PREFIX: {
+		struct text_prefix prefix;
+		if ((!param->choices || !cli_choice_find(param->choices, text, &index)) &&
+		    text_prefix_parse(text, &prefix))
+			why = "give an address of IPv4 or IPv6, such as 10.0.0.1/24 or 2001:db8::1/64";
+		break;
+	}
 	case CLI_SINCE:
 		if (cli_int_parse(text, &number) && cli_age_parse(text, &number))
 			why = "give an event id, or an age such as 90s, 15m, 2h or 3d";
@@ -270,6 +291,7 @@ static json_t *make_value(const struct cli_param *param, const char *text, struc
 		return text ? make_seconds(param, text, error) : json_real(1.0);
 	case CLI_NAMES:
 	case CLI_VLANS:
+	case CLI_PREFIXES:
 		return make_list(param, text, error);
 	case CLI_PATH:
 		return make_path(param, text, error);
@@ -282,6 +304,8 @@ static json_t *make_value(const struct cli_param *param, const char *text, struc
 	case CLI_MAC:
 	case CLI_DEVICE:
 	case CLI_LCORES:
+	case CLI_PREFIX:
+	case CLI_WORD:
 	case CLI_SINCE:
 	case CLI_TARGET:
 	case CLI_TYPE_COUNT:

@@ -16,6 +16,8 @@ static json_t *some_names(void *ctx, enum cli_names kind)
 		return json_pack("[s, s, i, s]", "disk0", "data", 7, "two\nlines");
 	case CLI_NAMES_AOE_EXPORT:
 		return json_pack("[s, s]", "1.0", "1.1");
+	case CLI_NAMES_NBD_EXPORT:
+		return json_pack("[s, s]", "db", "golden");
 	case CLI_NAMES_PORT:
 		return json_pack("[s, s]", "east", "west");
 	case CLI_NAMES_METHOD:
@@ -36,8 +38,11 @@ static const struct {
 	{"vol|", "volume "},
 	{"volume |", "create grow delete list show set fault "},
 	{"volume s|", "show set "},
-	{"export |", "list aoe "},
+	{"export |", "list aoe nbd "},
 	{"export aoe s|", "set show "},
+	{"export nbd show |", "db golden "},
+	{"stats nbd_export g|", "golden "},
+	{"route add d|", "default "},
 	{"nothing |", ""},
 	{"--json vol|", "volume "},
 	{"--socket /x vol|", "volume "},
@@ -58,13 +63,13 @@ static const struct {
 	{"export aoe set 1.0 --ports east,w|", "east,west "},
 	{"export aoe set 1.0 --ports=east,w|", "--ports=east,west "},
 	{"mask add 1.0 52:54:00:00:00:01 52|", "52:54:00:00:00:01 "},
-	{"stats |", "port lcore export volume client "},
+	{"stats |", "port lcore export nbd_export volume client "},
 	{"stats client |", "52:54:00:00:00:01 "},
 	{"stats --watch 5 exp|", "export "},
 	{"stats ex|", "export "},
 	{"stats export |", "1.0 1.1 "},
 	{"stats lcore |", ""},
-	{"stats --watch |", "port lcore export volume client "},
+	{"stats --watch |", "port lcore export nbd_export volume client "},
 	{"rpc call |", "volume.list "},
 	{"config apply -f |", ":files "},
 	{"config apply --dry-run --fi|", "--file "},

@@ -86,13 +86,16 @@ Test(cli_table, parameters_are_in_order_and_do_not_clash)
 				  param->name);
 			cr_expect(param->help[strlen(param->help) - 1] != '.', "%s: %s: full stop", name, param->name);
 			bool choice = param->type == CLI_ENUM || param->type == CLI_CHOICE;
-			cr_expect((param->choices != NULL) == choice, "%s: %s: choices", name, param->name);
+			/* A prefix may have a word that stands for one. */
+			cr_expect((param->choices != NULL) == choice || param->type == CLI_PREFIX, "%s: %s: choices",
+				  name, param->name);
 			if (param->flags & CLI_POSITIONAL) {
 				bool required = param->flags & CLI_REQUIRED;
 				cr_expect(!many, "%s: %s comes after one that takes all", name, param->name);
 				cr_expect(!required || !optional, "%s: %s is required after one that is not", name,
 					  param->name);
-				optional |= !required;
+				/* A word is told by what it says, whatever follows. */
+				optional |= !required && param->type != CLI_WORD;
 				many |= (param->flags & CLI_MANY) != 0;
 				continue;
 			}
