@@ -20,11 +20,11 @@
 #include "wire/aoe.h"
 #include "wire/ata.h"
 
-#define AOE_FIRMWARE_VERSION 1 /* Query Config: told to clients, no client interprets it */
-#define AOE_BUFFER_COUNT_MIN 2 /* Linux starts at half of what it is told: 0 or 1 would never send */
-#define AOE_SECTORS_MAX 255    /* the sector count is one byte */
-#define AOE_CHANGE_TRIES_MAX 3 /* times a change is computed anew because the operator was faster */
-#define AOE_WILD_CLIENT_MAX 4  /* of those, from one client */
+#define AOE_FIRMWARE_VERSION 1         /* Query Config: told to clients, no client interprets it */
+#define AOE_BUFFER_COUNT_MIN 2         /* Linux starts at half of what it is told: 0 or 1 would never send */
+#define AOE_SECTORS_MAX 255            /* the sector count is one byte */
+#define AOE_CHANGE_TRIES_MAX 3         /* times a change is computed anew because the operator was faster */
+#define AOE_WILD_CLIENT_MAX 4          /* of those, from one client */
 #define AOE_WILD_WAIT_NS 1000000000ull /* how long one waits for a packet buffer */
 #define AOE_POLL_FRAMES 32             /* frames sent by one aoe_poll */
 #define AOE_POLL_EXPORTS 1024          /* exports looked at by one aoe_poll */

@@ -6,8 +6,9 @@
 
 #define SETS 4096u
 #define WAYS 4u
-#define VOLUME_BITS 6 /* volumes whose hashes have the same so many bits count as one where all of a volume is meant   \
-		       */
+#define VOLUME_BITS                                                                                                    \
+	6 /* volumes whose hashes have the same so many bits count as one where all of a volume is meant               \
+	   */
 
 struct entry {
 	uint64_t key; /* volume and sector */
