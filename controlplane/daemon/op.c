@@ -23,21 +23,40 @@ bool op_error_is_absence(int error)
 	return error == ENOTCONN || error == ETIMEDOUT || error == ENODEV;
 }
 
-int op_check_cpus(const struct runtime_row *row, struct fail *fail)
+static int check_present(const char *list, struct fail *fail)
 {
-	struct text_lcores lcores;
+	struct text_lcores cpus;
 	char path[96];
 
-	if (!row->lcores[0] || text_lcores_parse(row->lcores, &lcores) != 0)
+	if (text_lcores_parse(list, &cpus) != 0)
 		return 0;
-	for (unsigned i = 0; i < lcores.count; i++) {
+	for (unsigned i = 0; i < cpus.count; i++) {
 		/* What DPDK's EAL looks for.  A processor that was turned off has none. */
-		(void)snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/core_id", lcores.id[i]);
+		(void)snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/core_id", cpus.id[i]);
 		if (access(path, F_OK) != 0 && errno == ENOENT)
 			return fail_set(
 				fail, FAIL_USAGE,
 				"lcores: this machine has no processor %u, or it is off; lscpu shows which there are",
-				lcores.id[i]);
+				cpus.id[i]);
+	}
+	return 0;
+}
+
+int op_check_cpus(const struct runtime_row *row, struct fail *fail)
+{
+	char list[sizeof row->lcores];
+	const char *at = strchr(row->lcores, '@');
+
+	if (!at)
+		return check_present(row->lcores, fail);
+	/* "lcores@processors,...": what stands behind each '@', with or without brackets, are processors. */
+	for (; at; at = strchr(at, '@')) {
+		const bool brackets = *++at == '(';
+		const size_t len = strcspn(at += brackets, brackets ? ")" : ",");
+		memcpy(list, at, len);
+		list[len] = '\0';
+		if (check_present(list, fail) != 0)
+			return -1;
 	}
 	return 0;
 }
