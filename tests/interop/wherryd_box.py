@@ -24,7 +24,7 @@ class Box:
         os.makedirs(self.volumes)
         os.chmod(self.plane, 0o777)
         self.options, self.user, self.process, self.count = list(options), user, None, 0
-        self.env = {**os.environ, "WHERRY_PLANE": self.plane}
+        self.env = {**os.environ, "WHERRY_PLANE": self.plane, "WHERRY_JOURNAL": case.journal_path}
         self.mode()
 
     # ---- the dataplane

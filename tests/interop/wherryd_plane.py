@@ -457,5 +457,14 @@ class Plane:
         return answers[0] if len(answers) == 1 else answers
 
 
+def own():
+    """Have the case end this process, however the case itself ends: wherryd's dataplane outlives wherryd."""
+    with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
+        started = file.read().rsplit(") ", 1)[1].split()[19]
+    with open(os.environ["WHERRY_JOURNAL"], "a", encoding="utf-8") as file:
+        file.write(f"pid {os.getpid()} {started}\n")
+
+
 if __name__ == "__main__":
+    own()
     Plane(os.environ["WHERRY_PLANE"], sys.argv[sys.argv.index("--socket") + 1]).start()
