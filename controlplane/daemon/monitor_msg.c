@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "daemon/model.h"
 
 size_t monitor_message_bytes(uint32_t op)
@@ -54,6 +53,12 @@ static bool check_spawn(const struct monitor_spawn *spawn)
 	return true;
 }
 
+/* All that the daemon has to say to the service manager.  Others could have it restart, or watch, what they like. */
+static bool is_notification(const char *text)
+{
+	return strcmp(text, "READY=1") == 0 || strcmp(text, "WATCHDOG=1") == 0 || strcmp(text, "STOPPING=1") == 0;
+}
+
 bool monitor_message_check(const union monitor_message *message, size_t len)
 {
 	const struct monitor_header *header = &message->header;
@@ -73,8 +78,7 @@ bool monitor_message_check(const union monitor_message *message, size_t len)
 	case MONITOR_KILL:
 		return message->kill.signal == SIGTERM || message->kill.signal == SIGKILL;
 	case MONITOR_NOTIFY:
-		return ENDS(message->notify.text) &&
-		       text_is_printable((const uint8_t *)message->notify.text, strlen(message->notify.text));
+		return ENDS(message->notify.text) && is_notification(message->notify.text);
 	case MONITOR_FILE_RESULT:
 		return ENDS(message->file_result.text) && message->file_result.kind < FAIL_KIND_COUNT;
 	case MONITOR_SPAWNED:

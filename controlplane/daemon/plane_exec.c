@@ -257,6 +257,12 @@ static int level_of(const char **text)
 	return at[1] - '0';
 }
 
+/* The EAL explains its options, indented and under headings, after it has said what is wrong with them. */
+static bool is_usage(const char *words)
+{
+	return words[0] == ' ' || words[0] == '\t' || words[strlen(words) - 1] == ':';
+}
+
 /* The last lines that tell of trouble, on one line. */
 static void last_words(int fd, char text[WHERRY_TEXT_BYTES_MAX + 1])
 {
@@ -276,7 +282,7 @@ static void last_words(int fd, char text[WHERRY_TEXT_BYTES_MAX + 1])
 		next = line + strcspn(line, "\n");
 		if (*next)
 			*next++ = '\0';
-		if (level_of(&words) > LEVEL_WARNING || !*words)
+		if (level_of(&words) > LEVEL_WARNING || !*words || is_usage(words))
 			continue;
 		memmove(&lines[0], &lines[1], sizeof lines - sizeof lines[0]);
 		lines[LAST_LINES - 1] = words;

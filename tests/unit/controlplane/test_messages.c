@@ -29,6 +29,8 @@ static union monitor_message message_of(uint32_t op)
 		message.spawn.runtime.main_lcore = -1;
 	if (op == MONITOR_KILL)
 		message.kill.signal = SIGTERM;
+	if (op == MONITOR_NOTIFY)
+		memcpy(message.notify.text, "READY=1", 8);
 	return message;
 }
 
@@ -76,6 +78,9 @@ Test(cp_messages, fields_out_of_range_and_texts_without_an_end_are_refused)
 	REFUSED(MONITOR_KILL, "another signal", m.kill.signal = SIGSTOP);
 	REFUSED(MONITOR_KILL, "no signal", m.kill.signal = 0);
 	REFUSED(MONITOR_NOTIFY, "a second line", memcpy(m.notify.text, "A=1\nB=2", 8));
+	REFUSED(MONITOR_NOTIFY, "what the service manager would do for it", memcpy(m.notify.text, "MAINPID=1", 10));
+	REFUSED(MONITOR_NOTIFY, "more than one knows", memcpy(m.notify.text, "READY=11", 9));
+	REFUSED(MONITOR_NOTIFY, "nothing", m.notify.text[0] = '\0');
 	REFUSED(MONITOR_NOTIFY, "no end", memset(m.notify.text, 'A', sizeof m.notify.text));
 	REFUSED(MONITOR_SPAWN, "too many ports", m.spawn.port_count = WHERRY_PORT_COUNT_MAX + 1);
 	REFUSED(MONITOR_SPAWN, "a port without a name", m.spawn.port_count = 1);
@@ -277,4 +282,33 @@ Test(cp_messages, a_limiter_lets_a_burst_through_then_a_trickle)
 	cr_expect(limiter_take(&limiter, now + 1000000));
 	cr_expect(limiter_take(&limiter, now + 1000000));
 	cr_expect_not(limiter_take(&limiter, now + 1000000), "never more than the burst");
+}
+
+Test(cp_messages, last_words_name_the_cause_and_not_what_else_there_is)
+{
+	static const char log[] = "EAL: Detected CPU lcores: 2\n"
+				  "EAL: invalid parameter for --lcores\n"
+				  "\n"
+				  "Usage: wherry-dataplane [options]\n"
+				  "EAL common options:\n"
+				  "  -c COREMASK         Hexadecimal bitmask of cores to run on\n"
+				  "\t-l CORELIST        List of cores to run on\n"
+				  "EAL options for DEBUG use only:\n"
+				  "  --huge-unlink       Unlink hugepage files after init\n"
+				  "<6>told and not trouble\n"
+				  "<3>cannot start: see above\n";
+	static const struct options options = {0};
+	char text[WHERRY_TEXT_BYTES_MAX + 1];
+	struct plane_exec exec;
+	FILE *file = tmpfile();
+
+	cr_assert(file && fwrite(log, 1, sizeof log - 1, file) == sizeof log - 1 && fflush(file) == 0);
+	plane_exec_init(&exec, &options);
+	exec.log_fd = dup(fileno(file));
+	exec.log_at = sizeof log - 1;
+	plane_exec_ended(&exec, text);
+	(void)fclose(file);
+	cr_expect(strstr(text, "invalid parameter for --lcores") && strstr(text, "cannot start: see above"), "%s",
+		  text);
+	cr_expect(!strstr(text, "COREMASK") && !strstr(text, "huge-unlink") && !strstr(text, "DEBUG"), "%s", text);
 }
