@@ -8,9 +8,9 @@
  * Input: a byte that chooses the prefix, then steps; the first byte of a step
  * says which.
  *
- * What must hold: bytes sent are well-formed replies (checked for transmission:
- * every header starts with its magic), everything is given back at the end, and
- * no answer is sent after the end of sending.
+ * What must hold: every byte sent can be read until its buffer is released,
+ * everything is given back at the end, and no answer is sent after the end of
+ * sending.  That replies are right is the unit tests' to say.
  */
 #include <stdlib.h>
 #include <string.h>
