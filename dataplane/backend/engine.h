@@ -48,6 +48,8 @@ struct backend *backend_null_create(uint64_t size_bytes);
  * NULL with errno: EINVAL too small, EPERM cannot be sealed, ENOMEM and others.
  */
 struct backend *backend_ram_create(int fd, uint64_t size_bytes);
+/* Its memory, for whoever places it.  ram: made by backend_ram_create.  Before use. */
+void *backend_ram_memory(const struct backend *ram, size_t *bytes);
 
 /*
  * Regular file or block device through the engine's ring; short transfers of a

@@ -155,3 +155,10 @@ fail:
 	errno = result;
 	return NULL;
 }
+
+void *backend_ram_memory(const struct backend *backend, size_t *bytes)
+{
+	const struct ram *ram = (const struct ram *)backend;
+	*bytes = ram->mapped_bytes;
+	return ram->bytes;
+}

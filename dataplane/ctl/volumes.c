@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 #include "ctl/idmap.h"
 #include "ctl/server_priv.h"
 #include "ctl/watchdog.h"
+#include "lcore/placement.h"
+#include "log/log.h"
 
 #define HOLE_COUNT_MAX 16384u /* of a store that are looked for; finding them takes tens of milliseconds at most */
 
@@ -65,11 +68,27 @@ static struct worker *choose_home(void)
 	return home;
 }
 
+static void place_memory(struct backend *ram, const struct worker *worker, const char *name)
+{
+	size_t bytes;
+	void *memory = backend_ram_memory(ram, &bytes);
+	int rc = placement_move(memory, bytes, worker->numa_node);
+	if (rc < 0)
+		LOG_WARN("volume %s: its memory cannot be moved to NUMA node %u, where its worker runs (%s): it is "
+			 "served, "
+			 "slower",
+			 name, worker->numa_node, strerror(-rc));
+}
+
 struct backend *ctl_backend_create(struct worker *worker, const struct wherry_ctl_volume_put *m, int fd)
 {
 	switch (m->backend) {
-	case WHERRY_BACKEND_RAM:
-		return backend_ram_create(fd, m->size_bytes);
+	case WHERRY_BACKEND_RAM: {
+		struct backend *ram = backend_ram_create(fd, m->size_bytes);
+		if (ram)
+			place_memory(ram, worker, m->name);
+		return ram;
+	}
 	case WHERRY_BACKEND_FILE: {
 		struct backend *file =
 			backend_file_create(worker->engine, fd, m->size_bytes, m->align_bytes, m->memory_align_bytes);

@@ -132,7 +132,7 @@ void lcore_item(unsigned index, struct wherry_ctl_lcore_item *item)
 	item->index = (uint16_t)index;
 	item->lcore_id = (uint16_t)lcore_id;
 	item->main = !worker;
-	item->numa_node = (uint16_t)rte_lcore_to_socket_id(lcore_id);
+	item->numa_node = (uint16_t)(worker ? worker->numa_node : rte_lcore_to_socket_id(lcore_id));
 	item->tsc_hz = rte_get_tsc_hz();
 	cpus_format(&cpus, item->cpus, sizeof item->cpus);
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "lcore/control.h"
+#include "lcore/placement.h"
 #include "lcore/priv.h"
 #include "lcore/spread.h"
 
@@ -102,6 +103,14 @@ static int create_parts(struct worker *worker, unsigned count, const struct idle
 	return rc ? rc : stack_create(worker, count);
 }
 
+/* The EAL knows a node for each CPU; libnuma knows when the CPUs of an lcore are on several. */
+static unsigned node_of_lcore(unsigned lcore_id)
+{
+	rte_cpuset_t cpus = rte_lcore_cpuset(lcore_id);
+	int node = placement_node(&cpus);
+	return node >= 0 ? (unsigned)node : rte_lcore_to_socket_id(lcore_id);
+}
+
 int workers_create(const struct idle_policy *idle, char *error, size_t error_bytes)
 {
 	unsigned count = 0;
@@ -116,7 +125,7 @@ int workers_create(const struct idle_policy *idle, char *error, size_t error_byt
 		memset(worker, 0, sizeof *worker);
 		worker->index = count++;
 		worker->lcore_id = lcore_id;
-		worker->numa_node = rte_lcore_to_socket_id(lcore_id);
+		worker->numa_node = node_of_lcore(lcore_id);
 	}
 	if (count == 0) {
 		snprintf(error, error_bytes,

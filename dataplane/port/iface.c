@@ -2,6 +2,7 @@
 /* See iface.h. */
 #include "port/iface.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/netlink.h>
@@ -112,10 +113,38 @@ uint32_t iface_speed_mbps(const char *name)
 	return read_sysfs(name, "speed", &value) && value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
+/* What an interface stands on is linked as lower_NAME in its folder.  One level: a bond over NICs, a VLAN over a NIC.
+ */
+static int lower_node(const char *name)
+{
+	char path[128];
+	int node = -1;
+	snprintf(path, sizeof path, "/sys/class/net/%s", name);
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	while (folder && (entry = readdir(folder))) {
+		long value;
+		if (strncmp(entry->d_name, "lower_", 6) != 0)
+			continue;
+		if (!read_sysfs(entry->d_name + 6, "device/numa_node", &value) || value < 0 || value >= 0xffff ||
+		    (node >= 0 && value != node)) {
+			node = -1;
+			break;
+		}
+		node = (int)value;
+	}
+	if (folder)
+		closedir(folder);
+	return node;
+}
+
 int iface_numa_node(const char *name)
 {
 	long value;
-	return read_sysfs(name, "device/numa_node", &value) && value >= 0 && value < 0xffff ? (int)value : -1;
+	if (read_sysfs(name, "device/numa_node", &value))
+		return value >= 0 && value < 0xffff ? (int)value : -1;
+	/* A bridge, bond or VLAN of the kernel's: where what it stands on is, when all of that is on one node. */
+	return lower_node(name);
 }
 
 /* --------------------------------------------------------------- netlink */
