@@ -2,7 +2,7 @@
 /*
  * The whole configuration as one YAML text.
  *
- *   A section (ports, lcores, idle, volumes, exports) that is absent is left as it is.
+ *   A section (ports, lcores, idle, addresses, routes, tcp, nbd, volumes, exports) that is absent is left as it is.
  *   In a section that is there, what is not named is deleted.
  *   Of an export, mask and config_string: left as they are when absent, because
  *   clients may change them; the reservation is the clients' alone and is not here.
@@ -34,9 +34,20 @@ struct config_export {
 	bool mask_given, config_given;
 };
 
+struct config_nbd_export {
+	unsigned line;
+	struct nbd_export_row row; /* volume_name, not volume_id */
+};
+
 struct config {
 	bool ports_given, lcores_given, idle_given, volumes_given, exports_given;
-	struct runtime_row runtime; /* the given parts */
+	bool addresses_given, routes_given, tcp_given, nbd_given;
+	struct net_rows net; /* the given parts */
+	unsigned address_lines[WHERRY_ADDRESS_COUNT_MAX], route_lines[WHERRY_ROUTE_COUNT_MAX];
+	struct network_row network; /* the given parts */
+	size_t nbd_export_count, nbd_export_cap;
+	struct config_nbd_export *nbd_exports; /* by name */
+	struct runtime_row runtime;            /* the given parts */
 	size_t port_count, volume_count, export_count;
 	size_t volume_cap, export_cap;
 	struct config_port ports[WHERRY_PORT_COUNT_MAX];
@@ -54,6 +65,7 @@ void config_free(struct config *config);
 /* NULL when the text does not name it. */
 const struct config_port *config_port_named(const struct config *config, const char *name);
 const struct config_volume *config_volume_named(const struct config *config, const char *name);
+const struct config_nbd_export *config_nbd_export_named(const struct config *config, const char *name);
 const struct config_export *config_export_at(const struct config *config, uint16_t shelf, uint8_t slot);
 
 /* The state as a text that config_parse reads back; malloc'ed, NULL with the reason. */

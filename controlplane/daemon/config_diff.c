@@ -7,51 +7,42 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "daemon/config.h"
+#include "daemon/config_priv.h"
 #include "daemon/model.h"
 #include "daemon/rpc.h"
 #include "daemon/rpc_shapes.h"
 
-#define DETAIL_BYTES 512
-
-/* "a -> b, c -> d" as it grows. */
-struct detail {
-	char text[DETAIL_BYTES];
-	size_t len;
-};
-
-static void add(struct detail *detail, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct detail *detail, const char *format, ...)
+void config_detail_add(struct config_detail *detail, const char *format, ...)
 {
 	va_list args;
 
-	if (detail->len >= DETAIL_BYTES - 3)
+	if (detail->len >= CONFIG_DETAIL_BYTES - 3)
 		return;
 	if (detail->len) {
 		memcpy(detail->text + detail->len, ", ", 3);
 		detail->len += 2;
 	}
 	va_start(args, format);
-	int n = vsnprintf(detail->text + detail->len, DETAIL_BYTES - detail->len, format, args);
+	int n = vsnprintf(detail->text + detail->len, CONFIG_DETAIL_BYTES - detail->len, format, args);
 	va_end(args);
 	detail->len += n > 0 ? (size_t)n : 0;
-	if (detail->len > DETAIL_BYTES - 1)
-		detail->len = DETAIL_BYTES - 1;
+	if (detail->len > CONFIG_DETAIL_BYTES - 1)
+		detail->len = CONFIG_DETAIL_BYTES - 1;
 }
 
-static void add_bool(struct detail *detail, const char *what, bool before, bool after)
+void config_detail_bool(struct config_detail *detail, const char *what, bool before, bool after)
 {
 	if (before != after)
-		add(detail, "%s %s -> %s", what, before ? "true" : "false", after ? "true" : "false");
+		config_detail_add(detail, "%s %s -> %s", what, before ? "true" : "false", after ? "true" : "false");
 }
 
-static void add_number(struct detail *detail, const char *what, int64_t before, int64_t after)
+void config_detail_number(struct config_detail *detail, const char *what, int64_t before, int64_t after)
 {
 	if (before != after)
-		add(detail, "%s %" PRId64 " -> %" PRId64, what, before, after);
+		config_detail_add(detail, "%s %" PRId64 " -> %" PRId64, what, before, after);
 }
 
-static void change(struct config_diff *diff, const char *op, const char *kind, const char *name, const char *detail)
+void config_change(struct config_diff *diff, const char *op, const char *kind, const char *name, const char *detail)
 {
 	(void)json_array_append_new(diff->changes,
 				    json_pack("{ss ss so so}", "op", op, "kind", kind, "name", rpc_text_lenient(name),
@@ -82,17 +73,18 @@ static bool same_vlans(const uint16_t *a, unsigned a_count, const uint16_t *b, u
 
 static void compare_port(const struct config_port *want, const struct port_row *have, struct config_diff *diff)
 {
-	struct detail detail = {.len = 0};
+	struct config_detail detail = {.len = 0};
 
 	if (strcmp(want->row.device, have->device) != 0) {
-		add(&detail, "device %.100s -> %.100s", have->device, want->row.device);
+		config_detail_add(&detail, "device %.100s -> %.100s", have->device, want->row.device);
 	}
-	add_number(&detail, "mtu", have->mtu, want->row.mtu);
+	config_detail_number(&detail, "mtu", have->mtu, want->row.mtu);
+	config_detail_bool(&detail, "punt", have->punt, want->row.punt);
 	if (!same_vlans(have->vlans, have->vlan_count, want->row.vlans, want->row.vlan_count))
-		add(&detail, "vlans %u -> %u of them", have->vlan_count, want->row.vlan_count);
+		config_detail_add(&detail, "vlans %u -> %u of them", have->vlan_count, want->row.vlan_count);
 	if (detail.len == 0)
 		return;
-	change(diff, "update", "port", have->name, detail.text);
+	config_change(diff, "update", "port", have->name, detail.text);
 	diff->runtime_changed = true;
 }
 
@@ -107,7 +99,7 @@ static int diff_ports(struct state *state, const struct config *config, struct c
 			compare_port(want, &rows[i], diff);
 			continue;
 		}
-		change(diff, "delete", "port", rows[i].name, rows[i].device);
+		config_change(diff, "delete", "port", rows[i].name, rows[i].device);
 		diff->runtime_changed = true;
 	}
 	for (size_t j = 0; count >= 0 && j < config->port_count; j++) {
@@ -116,7 +108,7 @@ static int diff_ports(struct state *state, const struct config *config, struct c
 			there |= strcmp(rows[i].name, config->ports[j].row.name) == 0;
 		if (there)
 			continue;
-		change(diff, "create", "port", config->ports[j].row.name, config->ports[j].row.device);
+		config_change(diff, "create", "port", config->ports[j].row.name, config->ports[j].row.device);
 		diff->runtime_changed = true;
 	}
 	free(rows);
@@ -126,7 +118,7 @@ static int diff_ports(struct state *state, const struct config *config, struct c
 static int diff_runtime(struct state *state, const struct config *config, struct config_diff *diff, struct fail *fail)
 {
 	struct runtime_row have, want;
-	struct detail lcores = {.len = 0}, idle = {.len = 0};
+	struct config_detail lcores = {.len = 0}, idle = {.len = 0};
 
 	if (state_runtime_get(state, &have, fail) != 0)
 		return -1;
@@ -143,17 +135,17 @@ static int diff_runtime(struct state *state, const struct config *config, struct
 	if (model_runtime_check(&want, fail) != 0)
 		return -1;
 	if (strcmp(have.lcores, want.lcores) != 0)
-		add(&lcores, "list '%s' -> '%s'", have.lcores, want.lcores);
-	add_number(&lcores, "main", have.main_lcore, want.main_lcore);
-	add_number(&idle, "spin_turns", have.idle_spin_turns, want.idle_spin_turns);
-	add_number(&idle, "pause_turns", have.idle_pause_turns, want.idle_pause_turns);
-	add_number(&idle, "sleep_us", have.idle_sleep_us, want.idle_sleep_us);
+		config_detail_add(&lcores, "list '%s' -> '%s'", have.lcores, want.lcores);
+	config_detail_number(&lcores, "main", have.main_lcore, want.main_lcore);
+	config_detail_number(&idle, "spin_turns", have.idle_spin_turns, want.idle_spin_turns);
+	config_detail_number(&idle, "pause_turns", have.idle_pause_turns, want.idle_pause_turns);
+	config_detail_number(&idle, "sleep_us", have.idle_sleep_us, want.idle_sleep_us);
 	if (lcores.len) {
-		change(diff, "update", "lcores", "", lcores.text);
+		config_change(diff, "update", "lcores", "", lcores.text);
 		diff->runtime_changed = true;
 	}
 	if (idle.len)
-		change(diff, "update", "idle", "", idle.text);
+		config_change(diff, "update", "idle", "", idle.text);
 	return 0;
 }
 
@@ -183,7 +175,7 @@ static int compare_volume(const struct config_volume *want, const struct volume_
 			  struct fail *fail)
 {
 	char before[TEXT_SIZE_BYTES], after[TEXT_SIZE_BYTES];
-	struct detail detail = {.len = 0};
+	struct config_detail detail = {.len = 0};
 	uint64_t size = want->row.size_bytes ? want->row.size_bytes : have->size_bytes;
 	struct fail why;
 
@@ -192,16 +184,17 @@ static int compare_volume(const struct config_volume *want, const struct volume_
 	if (model_volume_check_grow(have, size, &why) != 0)
 		return fail_set(fail, why.kind, "line %u: %.400s", want->line, why.text);
 	if (size > have->size_bytes) {
-		add(&detail, "size %s -> %s", text_size_emit(have->size_bytes, before), text_size_emit(size, after));
+		config_detail_add(&detail, "size %s -> %s", text_size_emit(have->size_bytes, before),
+				  text_size_emit(size, after));
 		if (have->backend != WHERRY_BACKEND_NULL &&
 		    add_store(diff, CONFIG_STORE_GROW, want, have->id, fail) != 0)
 			return -1;
 	}
-	add_bool(&detail, "read_only", have->read_only, want->row.read_only);
-	add_bool(&detail, "write_back", have->write_back, want->row.write_back);
-	add_bool(&detail, "online", have->online, want->row.online);
+	config_detail_bool(&detail, "read_only", have->read_only, want->row.read_only);
+	config_detail_bool(&detail, "write_back", have->write_back, want->row.write_back);
+	config_detail_bool(&detail, "online", have->online, want->row.online);
 	if (detail.len)
-		change(diff, "update", "volume", have->name, detail.text);
+		config_change(diff, "update", "volume", have->name, detail.text);
 	return 0;
 }
 
@@ -214,8 +207,8 @@ static int create_volume(struct state *state, const struct config_volume *want, 
 	if (model_volume_check(&want->row, &why) != 0 ||
 	    (want->row.path[0] && model_volume_path_is_free(state, want->row.path, 0, &why) != 0))
 		return fail_set(fail, why.kind, "line %u: %.400s", want->line, why.text);
-	change(diff, "create", "volume", want->row.name,
-	       want->row.size_bytes ? text_size_emit(want->row.size_bytes, size) : want->row.path);
+	config_change(diff, "create", "volume", want->row.name,
+		      want->row.size_bytes ? text_size_emit(want->row.size_bytes, size) : want->row.path);
 	if (want->row.backend == WHERRY_BACKEND_NULL)
 		return 0;
 	return add_store(diff, CONFIG_STORE_OPEN, want, 0, fail);
@@ -230,7 +223,7 @@ static int diff_volumes(struct state *state, const struct config *config, struct
 	for (have.name[0] = '\0'; (rc = state_volume_next(state, have.name, &have, fail)) == 1;) {
 		const struct config_volume *want = config_volume_named(config, have.name);
 		if (!want)
-			change(diff, "delete", "volume", have.name, have.path[0] ? "its file stays" : "");
+			config_change(diff, "delete", "volume", have.name, have.path[0] ? "its file stays" : "");
 		else if (compare_volume(want, &have, diff, fail) != 0)
 			return -1;
 	}
@@ -259,30 +252,30 @@ static bool same_ports(struct state *state, const struct config_export *want, co
 static void compare_export(struct state *state, const struct config_export *want, const struct export_row *have,
 			   struct config_diff *diff)
 {
-	struct detail detail = {.len = 0};
+	struct config_detail detail = {.len = 0};
 	char name[TEXT_AOE_BYTES];
 
 	if (strcmp(want->row.volume_name, have->volume_name) != 0)
-		add(&detail, "volume %s -> %s, its durable state starts anew", have->volume_name,
-		    want->row.volume_name);
-	add_bool(&detail, "read_only", have->read_only, want->row.read_only);
-	add_number(&detail, "buffer_count", have->buffer_count, want->row.buffer_count);
-	add_number(&detail, "sectors_max", have->sectors_max, want->row.sectors_max);
-	add_bool(&detail, "remote.mask", have->remote_mask, want->row.remote_mask);
-	add_bool(&detail, "remote.config", have->remote_config, want->row.remote_config);
-	add_bool(&detail, "remote.force_reserve", have->remote_force_reserve, want->row.remote_force_reserve);
+		config_detail_add(&detail, "volume %s -> %s, its durable state starts anew", have->volume_name,
+				  want->row.volume_name);
+	config_detail_bool(&detail, "read_only", have->read_only, want->row.read_only);
+	config_detail_number(&detail, "buffer_count", have->buffer_count, want->row.buffer_count);
+	config_detail_number(&detail, "sectors_max", have->sectors_max, want->row.sectors_max);
+	config_detail_bool(&detail, "remote.mask", have->remote_mask, want->row.remote_mask);
+	config_detail_bool(&detail, "remote.config", have->remote_config, want->row.remote_config);
+	config_detail_bool(&detail, "remote.force_reserve", have->remote_force_reserve, want->row.remote_force_reserve);
 	if (!same_vlans(have->vlans, have->vlan_count, want->row.vlans, want->row.vlan_count))
-		add(&detail, "vlans %u -> %u of them", have->vlan_count, want->row.vlan_count);
+		config_detail_add(&detail, "vlans %u -> %u of them", have->vlan_count, want->row.vlan_count);
 	if (!same_ports(state, want, have))
-		add(&detail, "ports %u -> %u of them", have->port_count, want->row.port_count);
+		config_detail_add(&detail, "ports %u -> %u of them", have->port_count, want->row.port_count);
 	if (want->mask_given && (want->row.mask_count != have->mask_count ||
 				 memcmp(want->row.mask, have->mask, have->mask_count * sizeof have->mask[0]) != 0))
-		add(&detail, "mask %u -> %u entries", have->mask_count, want->row.mask_count);
+		config_detail_add(&detail, "mask %u -> %u entries", have->mask_count, want->row.mask_count);
 	if (want->config_given && (want->row.config_bytes != have->config_bytes ||
 				   memcmp(want->row.config, have->config, have->config_bytes) != 0))
-		add(&detail, "config_string %u -> %u bytes", have->config_bytes, want->row.config_bytes);
+		config_detail_add(&detail, "config_string %u -> %u bytes", have->config_bytes, want->row.config_bytes);
 	if (detail.len)
-		change(diff, "update", "export", text_aoe_emit(have->shelf, have->slot, name), detail.text);
+		config_change(diff, "update", "export", text_aoe_emit(have->shelf, have->slot, name), detail.text);
 }
 
 /* Volumes and ports that an export names are in the text, or in the state where the text leaves that section alone. */
@@ -322,12 +315,14 @@ static int diff_exports(struct state *state, const struct config *config, struct
 		if (want)
 			compare_export(state, want, &have, diff);
 		else
-			change(diff, "delete", "export", text_aoe_emit(have.shelf, have.slot, name), have.volume_name);
+			config_change(diff, "delete", "export", text_aoe_emit(have.shelf, have.slot, name),
+				      have.volume_name);
 	}
 	for (size_t i = 0; rc == 0 && i < config->export_count; i++) {
 		const struct export_row *row = &config->exports[i].row;
 		if (state_export_by_address(state, row->shelf, row->slot, &have, &(struct fail){0}) != 0)
-			change(diff, "create", "export", text_aoe_emit(row->shelf, row->slot, name), row->volume_name);
+			config_change(diff, "create", "export", text_aoe_emit(row->shelf, row->slot, name),
+				      row->volume_name);
 	}
 	return rc;
 }
@@ -375,10 +370,11 @@ int config_diff(struct state *state, const struct config *config, struct config_
 {
 	*diff = (struct config_diff){.changes = json_array()};
 	if ((config->ports_given && diff_ports(state, config, diff, fail) != 0) ||
-	    diff_runtime(state, config, diff, fail) != 0 ||
+	    diff_runtime(state, config, diff, fail) != 0 || config_diff_net(state, config, diff, fail) != 0 ||
 	    (config->volumes_given && diff_volumes(state, config, diff, fail) != 0) ||
 	    (config->exports_given && diff_exports(state, config, diff, fail) != 0) ||
-	    check_left_alone(state, config, fail) != 0) {
+	    (config->exports_given && config_diff_nbd_exports(state, config, diff, fail) != 0) ||
+	    check_left_alone(state, config, fail) != 0 || config_check_nbd_left_alone(state, config, fail) != 0) {
 		config_diff_free(diff);
 		return -1;
 	}

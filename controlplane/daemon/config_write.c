@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/config.h"
+#include "daemon/config_priv.h"
 #include "daemon/model.h"
 #include "daemon/model_aoe.h"
 
@@ -71,7 +71,7 @@ static int write_port(struct state *state, const struct config_port *want, const
 		if (strcmp(rows[i].name, row.name) != 0)
 			continue;
 		row.id = rows[i].id;
-		if (strcmp(rows[i].device, row.device) == 0 && rows[i].mtu == row.mtu &&
+		if (strcmp(rows[i].device, row.device) == 0 && rows[i].mtu == row.mtu && rows[i].punt == row.punt &&
 		    rows[i].vlan_count == row.vlan_count &&
 		    memcmp(rows[i].vlans, row.vlans, row.vlan_count * sizeof row.vlans[0]) == 0)
 			return 0;
@@ -204,8 +204,11 @@ int config_write(struct state *state, struct config *config, struct fail *fail)
 {
 	if (state_defer_references(state, fail) != 0 ||
 	    (config->exports_given && delete_exports(state, config, fail) != 0) ||
+	    (config->exports_given && config_delete_nbd_exports(state, config, fail) != 0) ||
 	    (config->volumes_given && delete_volumes(state, config, fail) != 0) ||
-	    (config->ports_given && write_ports(state, config, fail) != 0) || write_runtime(state, config, fail) != 0)
+	    config_clear_net(state, config, fail) != 0 ||
+	    (config->ports_given && write_ports(state, config, fail) != 0) || write_runtime(state, config, fail) != 0 ||
+	    config_write_net(state, config, fail) != 0)
 		return -1;
 	for (size_t i = 0; i < config->volume_count; i++)
 		if (write_volume(state, &config->volumes[i], fail) != 0)
@@ -213,6 +216,8 @@ int config_write(struct state *state, struct config *config, struct fail *fail)
 	for (size_t i = 0; i < config->export_count; i++)
 		if (write_export(state, &config->exports[i], fail) != 0)
 			return -1;
+	if (config_write_nbd_exports(state, config, fail) != 0)
+		return -1;
 	return model_event(state, fail, WHERRY_INFO, "config.applied", "", "%zu ports, %zu volumes, %zu exports in it",
-			   config->port_count, config->volume_count, config->export_count);
+			   config->port_count, config->volume_count, config->export_count + config->nbd_export_count);
 }

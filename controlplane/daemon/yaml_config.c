@@ -5,27 +5,12 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "daemon/config.h"
+#include "daemon/config_priv.h"
 #include "daemon/model.h"
 #include "daemon/model_aoe.h"
 #include "daemon/rpc_shapes.h"
-#include "daemon/yaml_reader.h"
 
-#define KEY(name_, kind_, type_, member_, required_)                                                                   \
-	{                                                                                                              \
-		name_, kind_, offsetof(type_, member_), sizeof(((type_ *)NULL)->member_), required_, NULL              \
-	}
-#define KEY_CUSTOM(name_, take_, required_)                                                                            \
-	{                                                                                                              \
-		name_, YAML_CUSTOM, 0, 0, required_, take_                                                             \
-	}
-#define KEY_END                                                                                                        \
-	{                                                                                                              \
-		NULL, YAML_CUSTOM, 0, 0, false, NULL                                                                   \
-	}
-
-/* A reason of the model at the node that holds the object. */
-static int refuse_object(struct yaml_reader *reader, const yaml_node_t *node, const struct fail *why)
+int config_refuse_object(struct yaml_reader *reader, const yaml_node_t *node, const struct fail *why)
 {
 	return yaml_refuse(reader, node, "", "%s", why->text);
 }
@@ -75,6 +60,7 @@ static int take_port(struct yaml_reader *reader, const yaml_node_t *node, const 
 		KEY("name", YAML_TEXT, struct config_port, row.name, true),
 		KEY("device", YAML_TEXT, struct config_port, row.device, true),
 		KEY("mtu", YAML_U16, struct config_port, row.mtu, false),
+		KEY("punt", YAML_BOOL, struct config_port, row.punt, false),
 		KEY_CUSTOM("vlans", take_port_vlans, false),
 		KEY_END,
 	};
@@ -86,7 +72,7 @@ static int take_port(struct yaml_reader *reader, const yaml_node_t *node, const 
 	if (yaml_take_map(reader, node, where, keys, port) != 0)
 		return -1;
 	if (model_port_check(&port->row, &why) != 0)
-		return refuse_object(reader, node, &why);
+		return config_refuse_object(reader, node, &why);
 	for (size_t i = 0; i < config->port_count; i++) {
 		if (strcmp(config->ports[i].row.name, port->row.name) == 0)
 			return yaml_refuse(reader, node, where, "port '%s' comes twice", port->row.name);
@@ -151,7 +137,7 @@ static int take_backend(struct yaml_reader *reader, const yaml_node_t *node, con
 	return yaml_refuse(reader, node, where, "must be ram, file or null");
 }
 
-static int grow_list(void **list, size_t *cap, size_t count, size_t item_bytes)
+int config_grow_list(void **list, size_t *cap, size_t count, size_t item_bytes)
 {
 	if (count < *cap)
 		return 0;
@@ -183,7 +169,8 @@ static int take_volume(struct yaml_reader *reader, const yaml_node_t *node, cons
 	struct config *config = to;
 	struct fail why;
 
-	if (grow_list((void **)&config->volumes, &config->volume_cap, config->volume_count, sizeof *config->volumes))
+	if (config_grow_list((void **)&config->volumes, &config->volume_cap, config->volume_count,
+			     sizeof *config->volumes))
 		return yaml_refuse(reader, node, where, "out of memory");
 	struct config_volume *volume = &config->volumes[config->volume_count];
 	*volume = (struct config_volume){.line = yaml_line(node), .row.block_bytes = 512, .row.online = true};
@@ -194,7 +181,7 @@ static int take_volume(struct yaml_reader *reader, const yaml_node_t *node, cons
 	if (sized.size_bytes == 0)
 		sized.size_bytes = WHERRY_VOLUME_BYTES_MIN;
 	if (model_volume_check(&sized, &why) != 0)
-		return refuse_object(reader, node, &why);
+		return config_refuse_object(reader, node, &why);
 	if (volume->create_file && (volume->row.backend != WHERRY_BACKEND_FILE || volume->row.size_bytes == 0))
 		return yaml_refuse(reader, node, where, "create_file needs backend file and a size");
 	if (volume->sparse && !volume->create_file)
@@ -326,7 +313,8 @@ static int take_export(struct yaml_reader *reader, const yaml_node_t *node, cons
 	struct config *config = to;
 	struct fail why;
 
-	if (grow_list((void **)&config->exports, &config->export_cap, config->export_count, sizeof *config->exports))
+	if (config_grow_list((void **)&config->exports, &config->export_cap, config->export_count,
+			     sizeof *config->exports))
 		return yaml_refuse(reader, node, where, "out of memory");
 	struct config_export *export_ = &config->exports[config->export_count];
 	memset(export_, 0, sizeof *export_);
@@ -335,7 +323,7 @@ static int take_export(struct yaml_reader *reader, const yaml_node_t *node, cons
 	if (yaml_take_map(reader, node, where, keys, export_) != 0)
 		return -1;
 	if (model_export_check(&export_->row, &why) != 0)
-		return refuse_object(reader, node, &why);
+		return config_refuse_object(reader, node, &why);
 	config->export_count++;
 	return 0;
 }
@@ -347,7 +335,8 @@ static int take_aoe(struct yaml_reader *reader, const yaml_node_t *node, const c
 
 static int take_exports(struct yaml_reader *reader, const yaml_node_t *node, const char *where, void *to)
 {
-	static const struct yaml_key keys[] = {KEY_CUSTOM("aoe", take_aoe, false), KEY_END};
+	static const struct yaml_key keys[] = {KEY_CUSTOM("aoe", take_aoe, false),
+					       KEY_CUSTOM("nbd", config_take_nbd_exports, false), KEY_END};
 
 	((struct config *)to)->exports_given = true;
 	return yaml_take_map(reader, node, where, keys, to);
@@ -446,9 +435,16 @@ const struct config_port *config_port_named(const struct config *config, const c
 struct config *config_parse(const char *text, size_t len, struct fail *fail)
 {
 	static const struct yaml_key keys[] = {
-		KEY_CUSTOM("ports", take_ports, false),     KEY_CUSTOM("lcores", take_lcores, false),
-		KEY_CUSTOM("idle", take_idle, false),       KEY_CUSTOM("volumes", take_volumes, false),
-		KEY_CUSTOM("exports", take_exports, false), KEY_END,
+		KEY_CUSTOM("ports", take_ports, false),
+		KEY_CUSTOM("lcores", take_lcores, false),
+		KEY_CUSTOM("idle", take_idle, false),
+		KEY_CUSTOM("volumes", take_volumes, false),
+		KEY_CUSTOM("exports", take_exports, false),
+		KEY_CUSTOM("addresses", config_take_addresses, false),
+		KEY_CUSTOM("routes", config_take_routes, false),
+		KEY_CUSTOM("tcp", config_take_tcp, false),
+		KEY_CUSTOM("nbd", config_take_nbd, false),
+		KEY_END,
 	};
 	struct yaml_reader reader = {.fail = fail};
 	struct config *config = calloc(1, sizeof *config);
@@ -464,7 +460,8 @@ struct config *config_parse(const char *text, size_t len, struct fail *fail)
 			rc = yaml_take_map(&reader, root, "", keys, config);
 		yaml_document_delete(&reader.document);
 	}
-	if (rc != 0 || order_volumes(config, fail) != 0 || order_exports(config, fail) != 0) {
+	if (rc != 0 || order_volumes(config, fail) != 0 || order_exports(config, fail) != 0 ||
+	    config_order_nbd_exports(config, fail) != 0) {
 		config_free(config);
 		return NULL;
 	}
@@ -477,5 +474,6 @@ void config_free(struct config *config)
 		return;
 	free(config->volumes);
 	free(config->exports);
+	free(config->nbd_exports);
 	free(config);
 }

@@ -9,6 +9,7 @@
 
 #include "common/text.h"
 #include "daemon/config.h"
+#include "daemon/model_net.h"
 #include "daemon/rpc_shapes.h"
 
 struct out {
@@ -141,6 +142,7 @@ static void put_ports(struct out *out, const struct port_row *ports, int count)
 		key_text(out, "name", ports[i].name);
 		key_text(out, "device", ports[i].device);
 		key_number(out, "mtu", ports[i].mtu);
+		key_bool(out, "punt", ports[i].punt);
 		key_vlans(out, ports[i].vlans, ports[i].vlan_count);
 		close_map(out);
 	}
@@ -163,6 +165,58 @@ static int put_runtime(struct out *out, struct state *state, struct fail *fail)
 	key_number(out, "spin_turns", runtime.idle_spin_turns);
 	key_number(out, "pause_turns", runtime.idle_pause_turns);
 	key_number(out, "sleep_us", runtime.idle_sleep_us);
+	close_map(out);
+	return 0;
+}
+
+static int put_net(struct out *out, struct state *state, struct fail *fail)
+{
+	char text[TEXT_PREFIX_BYTES];
+	struct net_rows rows;
+
+	if (state_net_get(state, &rows, fail) != 0)
+		return -1;
+	key(out, "addresses");
+	open_list(out, YAML_BLOCK_SEQUENCE_STYLE);
+	for (unsigned i = 0; i < rows.address_count; i++) {
+		open_map(out);
+		key_text(out, "port", rows.addresses[i].port_name);
+		key_number(out, "vlan", rows.addresses[i].vlan);
+		key_text(out, "address", text_prefix_emit(&rows.addresses[i].address, text));
+		close_map(out);
+	}
+	close_list(out);
+	key(out, "routes");
+	open_list(out, YAML_BLOCK_SEQUENCE_STYLE);
+	for (unsigned i = 0; i < rows.route_count; i++) {
+		open_map(out);
+		key_text(out, "prefix", text_prefix_emit(&rows.routes[i].prefix, text));
+		key_text(out, "gateway", text_ip_emit(&rows.routes[i].gateway, text));
+		close_map(out);
+	}
+	close_list(out);
+	return 0;
+}
+
+static int put_network(struct out *out, struct state *state, struct fail *fail)
+{
+	struct network_row row;
+
+	if (state_network_get(state, &row, fail) != 0)
+		return -1;
+	key(out, "tcp");
+	open_map(out);
+	key(out, "congestion");
+	put_plain(out, "%s", model_congestion_names[row.congestion]);
+	key_bool(out, "ecn", row.ecn);
+	key_number(out, "keepalive_idle_ms", row.keepalive_idle_ms);
+	key_number(out, "keepalive_interval_ms", row.keepalive_interval_ms);
+	key_number(out, "keepalive_count", row.keepalive_count);
+	key_number(out, "user_timeout_ms", row.user_timeout_ms);
+	close_map(out);
+	key(out, "nbd");
+	open_map(out);
+	key_number(out, "port", row.nbd_tcp_port);
 	close_map(out);
 	return 0;
 }
@@ -253,6 +307,36 @@ static void put_export(struct out *out, const struct export_row *row, const stru
 	close_map(out);
 }
 
+static int put_nbd_exports(struct out *out, struct state *state, struct fail *fail)
+{
+	char text[TEXT_PREFIX_BYTES];
+	struct nbd_export_row row;
+	int rc;
+
+	key(out, "nbd");
+	open_list(out, YAML_BLOCK_SEQUENCE_STYLE);
+	for (row.name[0] = '\0'; (rc = state_nbd_next(state, row.name, &row, fail)) == 1;) {
+		open_map(out);
+		key_text(out, "name", row.name);
+		key_text(out, "volume", row.volume_name);
+		key_text(out, "description", row.description);
+		key_bool(out, "read_only", row.read_only);
+		key_bool(out, "default", row.is_default);
+		if (row.allow_count) {
+			key(out, "allow");
+			open_list(out, YAML_BLOCK_SEQUENCE_STYLE);
+			for (unsigned i = 0; i < row.allow_count; i++) {
+				(void)text_prefix_emit(&row.allow[i], text);
+				put_scalar(out, text, strlen(text), YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+			}
+			close_list(out);
+		}
+		close_map(out);
+	}
+	close_list(out);
+	return rc;
+}
+
 static int put_exports(struct out *out, struct state *state, const struct port_row *ports, int port_count,
 		       struct fail *fail)
 {
@@ -269,6 +353,8 @@ static int put_exports(struct out *out, struct state *state, const struct port_r
 			put_export(out, &row, ports, port_count);
 	}
 	close_list(out);
+	if (rc == 0)
+		rc = put_nbd_exports(out, state, fail);
 	close_map(out);
 	return rc;
 }
@@ -285,6 +371,10 @@ static int put_all(struct out *out, struct state *state, const struct port_row *
 	open_map(out);
 	put_ports(out, ports, port_count);
 	rc = put_runtime(out, state, fail);
+	if (rc == 0)
+		rc = put_net(out, state, fail);
+	if (rc == 0)
+		rc = put_network(out, state, fail);
 	if (rc == 0)
 		rc = put_volumes(out, state, fail);
 	if (rc == 0)

@@ -11,31 +11,44 @@
 
 TestSuite(cp_yaml, .fini = folder_remove);
 
-static const char full[] = "ports:\n"
-			   "- name: p0\n"
-			   "  device: \"af_packet:eth1\"\n"
-			   "  mtu: 9000\n"
-			   "  vlans: [10, 20]\n"
-			   "- {name: p1, device: 'tap:t1'}\n"
-			   "lcores: {list: \"0-3\", main: 0}\n"
-			   "idle: {spin_turns: 1, pause_turns: 2, sleep_us: 3}\n"
-			   "volumes:\n"
-			   "- name: disk\n"
-			   "  backend: null\n"
-			   "  size: 1.5GiB\n"
-			   "- {name: fast, backend: ram, size: 1M, block_bytes: 4096, write_back: true}\n"
-			   "exports:\n"
-			   "  aoe:\n"
-			   "  - {shelf: 1, slot: 0, volume: disk, ports: [p1, p0], vlans: [0, 10]}\n"
-			   "  - shelf: 1\n"
-			   "    slot: 1\n"
-			   "    volume: fast\n"
-			   "    read_only: true\n"
-			   "    buffer_count: 16\n"
-			   "    sectors_max: 8\n"
-			   "    remote: {mask: false, config: true, force_reserve: false}\n"
-			   "    mask: [\"02:00:00:00:00:01\"]\n"
-			   "    config_string: \"boot\"\n";
+static const char full[] =
+	"ports:\n"
+	"- name: p0\n"
+	"  device: \"af_packet:eth1\"\n"
+	"  mtu: 9000\n"
+	"  vlans: [10, 20]\n"
+	"- {name: p1, device: 'tap:t1'}\n"
+	"lcores: {list: \"0-3\", main: 0}\n"
+	"idle: {spin_turns: 1, pause_turns: 2, sleep_us: 3}\n"
+	"volumes:\n"
+	"- name: disk\n"
+	"  backend: null\n"
+	"  size: 1.5GiB\n"
+	"- {name: fast, backend: ram, size: 1M, block_bytes: 4096, write_back: true}\n"
+	"exports:\n"
+	"  aoe:\n"
+	"  - {shelf: 1, slot: 0, volume: disk, ports: [p1, p0], vlans: [0, 10]}\n"
+	"  - shelf: 1\n"
+	"    slot: 1\n"
+	"    volume: fast\n"
+	"    read_only: true\n"
+	"    buffer_count: 16\n"
+	"    sectors_max: 8\n"
+	"    remote: {mask: false, config: true, force_reserve: false}\n"
+	"    mask: [\"02:00:00:00:00:01\"]\n"
+	"    config_string: \"boot\"\n"
+	"  nbd:\n"
+	"  - {name: db, volume: disk, default: true, allow: [10.0.0.0/8, '2001:db8::/32', 192.0.2.1]}\n"
+	"  - {name: all, volume: fast, description: \"for all\", read_only: true}\n"
+	"addresses:\n"
+	"- {port: p0, vlan: 20, address: 10.0.0.1/24}\n"
+	"- {port: p1, address: '2001:DB8::1/64'}\n"
+	"routes:\n"
+	"- {prefix: 0.0.0.0/0, gateway: 10.0.0.254}\n"
+	"- {prefix: '::/0', gateway: '2001:db8::ffff'}\n"
+	"tcp: {congestion: dctcp, ecn: false, keepalive_idle_ms: 1, keepalive_interval_ms: 2,"
+	" keepalive_count: 3, user_timeout_ms: 4}\n"
+	"nbd: {port: 10810}\n";
 
 static struct config *parse(const char *text)
 {
@@ -113,6 +126,17 @@ Test(cp_yaml, every_key_is_read)
 	cr_expect(second->mask_given && second->row.mask_count == 1);
 	cr_expect(second->config_given && second->row.config_bytes == 4);
 	cr_expect_null(config_export_at(config, 2, 1));
+	cr_assert_eq(config->nbd_export_count, 2);
+	const struct config_nbd_export *db = config_nbd_export_named(config, "db");
+	cr_assert_not_null(db);
+	cr_expect(db->row.is_default && !db->row.read_only && db->row.allow_count == 3 && db->row.allow[2].bits == 32);
+	cr_expect_str_eq(config_nbd_export_named(config, "all")->row.description, "for all");
+	cr_assert(config->addresses_given && config->net.address_count == 2 && config->net.addresses[0].vlan == 20);
+	cr_expect_str_eq(config->net.addresses[1].port_name, "p1");
+	cr_expect(config->routes_given && config->net.route_count == 2 && config->net.routes[1].prefix.bits == 0);
+	cr_expect(config->tcp_given && config->network.congestion == WHERRY_TCP_DCTCP && !config->network.ecn &&
+		  config->network.user_timeout_ms == 4);
+	cr_expect(config->nbd_given && config->network.nbd_tcp_port == 10810);
 	const struct export_row *first = &config->exports[0].row;
 	cr_expect(!first->remote_mask && !first->remote_config && !first->remote_force_reserve,
 		  "the network may change what nobody allowed");
@@ -153,7 +177,26 @@ Test(cp_yaml, what_is_wrong_is_refused_with_its_line)
 		{"exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: a, config_string_hex: abc}\n", 3, "hexadecimal"},
 		{"exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: a, config_string: b, config_string_hex: ab}\n", 3,
 		 "exclude"},
-		{"exports:\n  nbd: []\n", 2, "'nbd'"},
+		{"exports:\n  nvme: []\n", 2, "'nvme'"},
+		{"exports:\n  nbd:\n  - {name: a}\n", 3, "'volume'"},
+		{"exports:\n  nbd:\n  - {name: -a, volume: v}\n", 3, "-a"},
+		{"exports:\n  nbd:\n  - {name: a, volume: v, allow: [10.0.0.0/8, 10.0.0.0/33]}\n", 3, "allow[1]"},
+		{"exports:\n  nbd:\n  - {name: a, volume: v, allow: [10.0.0.1/8]}\n", 3, "give 10.0.0.0/8"},
+		{"exports:\n  nbd:\n  - {name: a, volume: v}\n  - {name: a, volume: w}\n", 4, "twice, see line 3"},
+		{"exports:\n  nbd:\n  - {name: a, volume: v, default: true}\n  - {name: b, volume: v, default: true}\n",
+		 4, "'a' is the default, see line 3"},
+		{"addresses:\n- {port: p0, address: 10.0.0.1}\n", 2, "length of its network"},
+		{"addresses:\n- {port: p0, address: 10.0.0.1/33}\n", 2, "too long"},
+		{"addresses:\n- {port: p0, address: 224.0.0.1/4}\n", 2, "not unicast"},
+		{"addresses:\n- {port: p0, vlan: 4095, address: 10.0.0.1/24}\n", 2, "vlan"},
+		{"addresses:\n- {port: p0, address: 10.0.0.1/24, gateway: 10.0.0.2}\n", 2, "'gateway'"},
+		{"routes:\n- {prefix: 10.0.0.1/24, gateway: 10.0.0.2}\n", 2, "give 10.0.0.0/24"},
+		{"routes:\n- {prefix: 10.0.0.0/24, gateway: 10.0.0.2/24}\n", 2, "gateway"},
+		{"routes:\n- {prefix: 10.0.0.0/24}\n", 2, "'gateway'"},
+		{"tcp: {congestion: bbr}\n", 1, "cubic"},
+		{"tcp: {congestion: reno}\n", 1, "'ecn'"},
+		{"nbd: {port: 65536}\n", 1, "port"},
+		{"nbd: {}\n", 1, "'port'"},
 		{"ports:\n- {name: p, device: eth0}\n", 2, "device"},
 		{"ports:\n- {name: p, device: 'tap:a', vlans: [4095]}\n", 2, "vlans[0]"},
 		{"ports:\n- {name: p, device: 'tap:a'}\n- {name: p, device: 'tap:b'}\n", 3, "twice"},
@@ -263,9 +306,10 @@ Test(cp_yaml, a_section_that_is_absent_is_left_alone_and_one_that_is_there_is_th
 	struct fail fail;
 
 	apply_or_fail(state, full);
+	apply_or_fail(state, "addresses: []\nroutes: []\n"); /* they name ports */
 	cr_expect_eq(change_count(state, ""), 0);
 	cr_expect_eq(change_count(state, "idle: {spin_turns: 1, pause_turns: 2, sleep_us: 3}\n"), 0);
-	cr_expect_eq(change_count(state, "volumes: []\nports: []\nexports: {aoe: []}\n"), 6);
+	cr_expect_eq(change_count(state, "volumes: []\nports: []\nexports: {aoe: []}\n"), 8);
 	cr_expect_eq(apply(state, "volumes: []\n", &fail), -1, "exports would lose their volumes");
 	cr_expect_eq(fail.kind, FAIL_CONFLICT);
 	cr_expect_eq(apply(state, "ports: []\n", &fail), -1, "exports would lose their ports");
@@ -286,6 +330,7 @@ Test(cp_yaml, ports_and_names_may_be_swapped_in_one_go)
 	struct fail fail;
 
 	apply_or_fail(state, full);
+	apply_or_fail(state, "addresses: []\nroutes: []\n"); /* they name ports */
 	cr_assert_eq(state_port_by_name(state, "p1", &before, &fail), 0);
 	apply_or_fail(state, "ports:\n- {name: p1, device: 'tap:other', mtu: 2000}\n- {name: p2, device: 'tap:t1'}\n"
 			     "exports:\n  aoe:\n  - {shelf: 1, slot: 0, volume: disk, ports: [p2]}\n");
@@ -296,6 +341,53 @@ Test(cp_yaml, ports_and_names_may_be_swapped_in_one_go)
 	cr_assert_eq(state_export_by_address(state, 1, 0, &row, &fail), 0);
 	cr_expect(row.port_count == 1 && row.port_ids[0] == after.id);
 	cr_expect_eq(state_export_count(state), 1);
+	state_close(state);
+}
+
+Test(cp_yaml, addresses_routes_and_nbd_follow_the_text_as_a_whole)
+{
+	static const struct {
+		const char *text;
+		size_t changes; /* 0: refused */
+		const char *says;
+	} steps[] = {
+		/* The default moves from one to the other, and back. */
+		{"exports: {nbd: [{name: db, volume: disk}, {name: all, volume: fast, default: true}]}\n", 4, NULL},
+		{"exports: {nbd: [{name: db, volume: disk, default: true}, {name: all, volume: fast}]}\n", 2, NULL},
+		/* A VLAN, its address and the route over it go together; each alone is refused. */
+		{"addresses: [{port: p1, address: '2001:db8::1/64'}]\n", 0, "give it, too"},
+		{"ports: [{name: p0, device: 'tap:a'}, {name: p1, device: 'tap:t1'}]\n", 0, "no VLAN 20"},
+		{"addresses: [{port: p0, vlan: 20, address: 10.0.0.1/24}, {port: p0, vlan: 20, address: "
+		 "10.0.0.1/25}]\n",
+		 0, "line 1: address 10.0.0.1/25: it is already"},
+		{"addresses: [{port: p9, address: 10.0.0.1/24}]\n", 0, "line 1: address 10.0.0.1/24: port 'p9'"},
+		{"routes: [{prefix: 10.9.0.0/16, gateway: 10.8.0.1}]\n", 0, "line 1: route 10.9.0.0/16: gateway"},
+		{"ports: [{name: p0, device: 'tap:a'}, {name: p1, device: 'tap:t1'}]\n"
+		 "addresses: [{port: p1, address: 10.1.0.1/24}]\nroutes: []\n",
+		 6, NULL},
+		{"volumes: [{name: disk, backend: null, size: 1.5GiB}]\n", 0, "exported by NBD as 'all'"},
+		{"exports: {nbd: [{name: db, volume: none}]}\n", 0, "volume 'none' is not in this text"},
+		{"exports: {nbd: [{name: db, volume: fast}]}\n", 2, NULL},
+		{"nbd: {port: 0}\n", 1, NULL},
+	};
+	struct state *state = fresh("follow.db");
+	struct network_row network;
+
+	apply_or_fail(state, full);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		struct fail fail = {.text = ""};
+		if (steps[i].changes) {
+			cr_expect_eq(change_count(state, steps[i].text), steps[i].changes, "step %zu: %zu changes", i,
+				     change_count(state, steps[i].text));
+			apply_or_fail(state, steps[i].text);
+			cr_expect_eq(change_count(state, steps[i].text), 0, "step %zu", i);
+			continue;
+		}
+		cr_expect_eq(apply(state, steps[i].text, &fail), -1, "step %zu", i);
+		cr_expect_not_null(strstr(fail.text, steps[i].says), "step %zu: %s", i, fail.text);
+	}
+	cr_assert_eq(state_network_get(state, &network, &(struct fail){0}), 0);
+	cr_expect(network.nbd_tcp_port == 0 && network.congestion == WHERRY_TCP_DCTCP, "tcp is left alone");
 	state_close(state);
 }
 
