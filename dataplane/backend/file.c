@@ -20,6 +20,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
 
@@ -413,6 +414,15 @@ static const struct backend_ops file_ops = {
 	.destroy = file_destroy,
 };
 
+/* A device's node may lie in a file system in memory, too: /dev does. */
+static bool file_is_in_memory(int fd)
+{
+	struct stat st;
+	struct statfs fs;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fstatfs(fd, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 struct backend *backend_file_create(struct backend_engine *engine, int fd, uint64_t size_bytes, uint32_t align_bytes,
 				    uint32_t memory_align_bytes)
 {
@@ -425,7 +435,6 @@ struct backend *backend_file_create(struct backend_engine *engine, int fd, uint6
 	file->backend = (struct backend){&file_ops, size_bytes, align_bytes, memory_align_bytes};
 	file->engine = engine;
 	file->fd = fd;
-	struct statfs fs;
-	file->in_memory = fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	file->in_memory = file_is_in_memory(fd);
 	return &file->backend;
 }

@@ -62,6 +62,23 @@ Test(backend_loop, block_devices_read_write_flush_and_zero)
 	backend_engine_destroy(engine);
 }
 
+/* /dev is a file system in memory. */
+Test(backend_loop, the_ring_waits_for_a_device_wherever_its_node_lies)
+{
+	struct backend_engine *engine = rig_engine(8);
+	int file = rig_file(NULL, SIZE, 0);
+	int fd = loop_open(file, O_DIRECT);
+	struct backend *backend = backend_file_create(engine, fd, SIZE, 512, 512);
+	struct rig_io io;
+	rig_start(backend, &io, BACKEND_READ, 0, 0, b, 4096);
+	cr_expect_not(io.done, "the worker waited for the device");
+	cr_expect_eq(rig_wait(engine, &io), IO_OK);
+	backend_destroy(backend);
+	backend_engine_destroy(engine);
+	close(fd);
+	close(file);
+}
+
 Test(backend_loop, a_device_that_fails_is_a_media_error)
 {
 	struct backend_engine *engine = rig_engine(8);
