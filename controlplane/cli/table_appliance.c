@@ -30,7 +30,6 @@ static const struct cli_column port_fields[] = {
 	COL("transmit queues", "tx_queues", TEXT),
 	COL("NUMA node", "numa_node", TEXT),
 	COL("vlans", "vlans", NONE),
-	COL("shared with the kernel", "punt", YES_NO),
 	COL("detail", "detail", TEXT),
 	NO_COLUMN,
 };
@@ -72,14 +71,12 @@ static const struct cli_param port_add_params[] = {
 	OPT("mtu", INT, "mtu", "largest payload of a frame in bytes, 9000 for jumbo frames (default 1500)",
 	    .min = WHERRY_MTU_MIN, .max = WHERRY_MTU_MAX),
 	OPT("vlans", VLANS, "vlans", "VLAN ids to accept beside untagged frames, comma-separated"),
-	OPT("punt", BOOL, "punt", "pass to the kernel what is not for the appliance: DHCP, ssh, LLDP (default no)"),
 	END,
 };
 static const struct cli_param port_set_params[] = {
 	PORT_NAME,
 	OPT("mtu", INT, "mtu", "largest payload of a frame in bytes", .min = WHERRY_MTU_MIN, .max = WHERRY_MTU_MAX),
 	OPT("vlans", VLANS, "vlans", "VLAN ids to accept beside untagged frames, comma-separated; none: no VLAN"),
-	OPT("punt", BOOL, "punt", "pass to the kernel what is not for the appliance: DHCP, ssh, LLDP"),
 	END,
 };
 static const struct cli_param lcore_set_params[] = {
@@ -137,7 +134,7 @@ const struct cli_command cli_appliance_commands[] = {
 	 .details = "The dataplane restarts without the port; clients on other ports see a pause of under a second.",
 	 .examples = "port remove lab"},
 	{WORDS("port", "set"), .method = "port.set", .params = port_set_params, .some_option = true,
-	 .done = "port {name}: changed", .summary = "Change the MTU, the VLANs or the punting of a port",
+	 .done = "port {name}: changed", .summary = "Change the MTU or the VLANs of a port",
 	 .details = "The dataplane restarts; clients see a pause of under a second.",
 	 .examples = "port set east --mtu 9000\nport set san --vlans none"},
 	{WORDS("port", "list"), .method = "port.list", .params = no_params, .columns = port_columns,

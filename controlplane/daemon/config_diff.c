@@ -79,7 +79,6 @@ static void compare_port(const struct config_port *want, const struct port_row *
 		config_detail_add(&detail, "device %.100s -> %.100s", have->device, want->row.device);
 	}
 	config_detail_number(&detail, "mtu", have->mtu, want->row.mtu);
-	config_detail_bool(&detail, "punt", have->punt, want->row.punt);
 	if (!same_vlans(have->vlans, have->vlan_count, want->row.vlans, want->row.vlan_count))
 		config_detail_add(&detail, "vlans %u -> %u of them", have->vlan_count, want->row.vlan_count);
 	if (detail.len == 0)

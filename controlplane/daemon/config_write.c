@@ -71,7 +71,7 @@ static int write_port(struct state *state, const struct config_port *want, const
 		if (strcmp(rows[i].name, row.name) != 0)
 			continue;
 		row.id = rows[i].id;
-		if (strcmp(rows[i].device, row.device) == 0 && rows[i].mtu == row.mtu && rows[i].punt == row.punt &&
+		if (strcmp(rows[i].device, row.device) == 0 && rows[i].mtu == row.mtu &&
 		    rows[i].vlan_count == row.vlan_count &&
 		    memcmp(rows[i].vlans, row.vlans, row.vlan_count * sizeof row.vlans[0]) == 0)
 			return 0;

@@ -50,14 +50,14 @@ static json_t *port_json(const struct ports_op *op, unsigned i)
 	const char *detail = came ? item->detail : trouble[0] ? trouble : "the dataplane is being started";
 	json_t *numa = came && item->numa_node != UINT16_MAX ? json_integer(item->numa_node) : json_null();
 	json_t *mac_text = came && item->mac.count ? json_string(text_mac_emit(&item->mac.mac[0], mac)) : json_null();
-	return json_pack(
-		"{ss sI so so so sI sb sI sI sI so so sb so}", "name", row->name, "index", (json_int_t)i, "device",
-		rpc_text_lenient(row->device), "driver", came ? rpc_text_lenient(item->driver) : json_null(), "mac",
-		mac_text, "mtu", (json_int_t)(came ? item->mtu : row->mtu), "link_up", came && item->link_up,
-		"link_mbps", (json_int_t)(came ? item->link_mbps : 0), "rx_queues",
-		(json_int_t)(came ? item->rx_queues : 0), "tx_queues", (json_int_t)(came ? item->tx_queues : 0),
-		"numa_node", numa, "vlans", rpc_vlans_json(row->vlans, row->vlan_count), "punt", row->punt, "detail",
-		rpc_text_lenient(detail));
+	return json_pack("{ss sI so so so sI sb sI sI sI so so so}", "name", row->name, "index", (json_int_t)i,
+			 "device", rpc_text_lenient(row->device), "driver",
+			 came ? rpc_text_lenient(item->driver) : json_null(), "mac", mac_text, "mtu",
+			 (json_int_t)(came ? item->mtu : row->mtu), "link_up", came && item->link_up, "link_mbps",
+			 (json_int_t)(came ? item->link_mbps : 0), "rx_queues",
+			 (json_int_t)(came ? item->rx_queues : 0), "tx_queues",
+			 (json_int_t)(came ? item->tx_queues : 0), "numa_node", numa, "vlans",
+			 rpc_vlans_json(row->vlans, row->vlan_count), "detail", rpc_text_lenient(detail));
 }
 
 static void on_port(void *ctx, uint16_t type, const uint8_t *fields, size_t len, int fd)

@@ -28,7 +28,6 @@ static const struct rpc_field port_fields[] = {
 	RPC_REQUIRED("tx_queues", &rpc_u16, NULL),
 	RPC_REQUIRED("numa_node", &numa, "null: unknown"),
 	RPC_REQUIRED("vlans", &rpc_vlans, NULL),
-	RPC_REQUIRED("punt", &rpc_bool, "what is not for the appliance goes to the kernel"),
 	RPC_REQUIRED("detail", &rpc_text, "fall-backs, warnings, why it does not work"),
 	RPC_END,
 };
@@ -70,7 +69,6 @@ static const struct rpc_field port_add_fields[] = {
 	RPC_REQUIRED("device", &device, "pci:0000:01:00.0, af_xdp:IFACE, af_packet:IFACE, tap:IFACE or memif:/PATH"),
 	RPC_OPTIONAL("mtu", &rpc_mtu, "1500", NULL),
 	RPC_OPTIONAL("vlans", &rpc_vlans, "none", "sub-interfaces"),
-	RPC_OPTIONAL("punt", &rpc_bool, "false", "pass to the kernel what is not for the appliance"),
 	RPC_END,
 };
 static const struct rpc_schema port_add_params = {.type = RPC_OBJECT, .fields = port_add_fields};
@@ -78,7 +76,6 @@ static const struct rpc_field port_set_fields[] = {
 	RPC_REQUIRED("name", &rpc_name, NULL),
 	RPC_OPTIONAL("mtu", &rpc_mtu, "unchanged", NULL),
 	RPC_OPTIONAL("vlans", &rpc_vlans, "unchanged", NULL),
-	RPC_OPTIONAL("punt", &rpc_bool, "unchanged", NULL),
 	RPC_END,
 };
 static const struct rpc_schema port_set_params = {.type = RPC_OBJECT, .fields = port_set_fields};
@@ -92,7 +89,6 @@ static void take_port(const json_t *params, struct port_row *row)
 	size_t i;
 
 	row->mtu = (uint16_t)rpc_param_u64(params, "mtu", row->mtu);
-	row->punt = rpc_param_bool(params, "punt", row->punt);
 	if (!vlans)
 		return;
 	row->vlan_count = 0;

@@ -78,7 +78,6 @@ struct port_row {
 	char name[WHERRY_NAME_BYTES_MAX + 1];
 	char device[WHERRY_TEXT_BYTES_MAX + 1]; /* "af_packet:eth1", ... */
 	uint16_t mtu;
-	bool punt; /* what is not for the appliance goes to the kernel */
 	uint16_t vlan_count;
 	uint16_t vlans[WHERRY_VLAN_COUNT_MAX];
 };

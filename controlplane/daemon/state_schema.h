@@ -84,7 +84,6 @@ static const char state_schema_1[] =
 	") STRICT;\n";
 
 static const char state_schema_2[] =
-	"ALTER TABLE port ADD COLUMN punt INTEGER NOT NULL DEFAULT 0 CHECK (punt IN (0, 1));\n"
 	"CREATE TABLE address (\n"
 	"  id INTEGER PRIMARY KEY,\n"
 	"  port_id INTEGER NOT NULL REFERENCES port (id),\n"

@@ -60,7 +60,6 @@ static int take_port(struct yaml_reader *reader, const yaml_node_t *node, const 
 		KEY("name", YAML_TEXT, struct config_port, row.name, true),
 		KEY("device", YAML_TEXT, struct config_port, row.device, true),
 		KEY("mtu", YAML_U16, struct config_port, row.mtu, false),
-		KEY("punt", YAML_BOOL, struct config_port, row.punt, false),
 		KEY_CUSTOM("vlans", take_port_vlans, false),
 		KEY_END,
 	};

@@ -142,7 +142,6 @@ static void put_ports(struct out *out, const struct port_row *ports, int count)
 		key_text(out, "name", ports[i].name);
 		key_text(out, "device", ports[i].device);
 		key_number(out, "mtu", ports[i].mtu);
-		key_bool(out, "punt", ports[i].punt);
 		key_vlans(out, ports[i].vlans, ports[i].vlan_count);
 		close_map(out);
 	}

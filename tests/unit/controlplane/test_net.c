@@ -290,10 +290,9 @@ Test(cp_net, a_port_keeps_what_its_addresses_need)
 	cr_expect_eq(model_port_set(state, &port, &fail), -1);
 	cr_expect_not_null(strstr(fail.text, "MTU"), "%s", fail.text);
 	port.mtu = 1280;
-	port.punt = true;
 	cr_expect_eq(model_port_set(state, &port, &fail), 0, "%s", fail.text);
 	cr_assert_eq(state_port_by_name(state, "p0", &port, &fail), 0);
-	cr_expect(port.punt && port.mtu == 1280);
+	cr_expect_eq(port.mtu, 1280);
 	state_rollback(state);
 	state_close(state);
 }
@@ -495,7 +494,7 @@ Test(cp_net, a_state_of_the_first_version_is_raised_with_all_that_is_in_it)
 		cr_expect(row.id == 7 && row.generation == 8 && row.state_generation == 9 && row.mask_count == 1 &&
 			  row.port_count == 1 && row.port_ids[0] == 5 && row.config_bytes == 3);
 		cr_assert_eq(state_port_by_name(state, "p0", &port, &fail), 0);
-		cr_expect(port.id == 5 && port.mtu == 9000 && port.vlan_count == 2 && !port.punt);
+		cr_expect(port.id == 5 && port.mtu == 9000 && port.vlan_count == 2);
 		cr_expect_eq(state_epoch(state), 77ull << 32 | 6);
 		cr_assert_eq(state_net_get(state, &rows, &fail), 0);
 		cr_expect(rows.address_count == 0 && rows.route_count == 0);
@@ -525,7 +524,7 @@ Test(cp_net, a_raise_that_cannot_be_finished_leaves_the_first_version)
 	cr_expect_null(state_open(path, &fail));
 	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
 	cr_expect_eq(sqlite3_exec(db, "DROP TABLE nbd_export", NULL, NULL, NULL), SQLITE_OK);
-	cr_expect_eq(sqlite3_exec(db, "SELECT punt FROM port", NULL, NULL, NULL), SQLITE_ERROR, "no half of it stays");
+	cr_expect_eq(sqlite3_exec(db, "SELECT id FROM address", NULL, NULL, NULL), SQLITE_ERROR, "no half of it stays");
 	sqlite3_close(db);
 	struct state *state = state_open(path, &fail);
 	cr_expect_not_null(state, "%s", fail.text);
