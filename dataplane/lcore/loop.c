@@ -32,6 +32,7 @@ static int64_t real_minus_mono_us(void)
 static uint64_t read_pair(uint64_t *tsc)
 {
 	uint64_t best_ns = 0, best_gap = UINT64_MAX;
+	*tsc = 0;
 	for (unsigned attempt = 0; attempt < 4; attempt++) {
 		uint64_t before = rte_rdtsc(), ns = monotonic_ns(), gap = rte_rdtsc() - before;
 		if (gap >= best_gap)

@@ -96,7 +96,7 @@ bool audit_port(struct port *port)
 /* The driver that a PCI function is bound to, "" when there is none or no function. */
 static void pci_driver(const char *address, char driver[WHERRY_NAME_BYTES_MAX + 1])
 {
-	char path[128], target[512];
+	char path[64 + WHERRY_TEXT_BYTES_MAX], target[512];
 	snprintf(path, sizeof path, "/sys/bus/pci/devices/%s/driver", address);
 	ssize_t len = readlink(path, target, sizeof target - 1);
 	target[len < 0 ? 0 : len] = '\0';
