@@ -120,7 +120,7 @@ void op_export_set(struct rpc_call *call, const struct export_row *row)
 		push(op);
 }
 
-static void on_deleted(void *ctx, int error, const char *message)
+void op_on_export_deleted(void *ctx, int error, const char *message)
 {
 	struct rpc_call *call = ctx;
 	struct fail fail;
@@ -144,7 +144,7 @@ void op_export_delete(struct rpc_call *call, uint16_t shelf, uint8_t slot)
 	if (rc != 0)
 		rpc_refuse(call, &fail);
 	else
-		plane_push_export_delete(call->daemon->plane, row.id, on_deleted, call);
+		plane_push_export_delete(call->daemon->plane, row.id, op_on_export_deleted, call);
 }
 
 /* ------------------------------------------------------- durable state */

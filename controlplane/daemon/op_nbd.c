@@ -114,19 +114,6 @@ void op_nbd_set(struct rpc_call *call, const struct nbd_export_row *row)
 		push(op);
 }
 
-static void on_deleted(void *ctx, int error, const char *message)
-{
-	struct rpc_call *call = ctx;
-	struct fail fail;
-
-	if (!error || error == ENOENT || op_error_is_absence(error)) {
-		rpc_reply(call, json_object());
-		return;
-	}
-	(void)fail_set(&fail, FAIL_UNAVAILABLE, "the export is deleted, but the dataplane did not follow: %s", message);
-	rpc_refuse(call, &fail);
-}
-
 void op_nbd_delete(struct rpc_call *call, const char *name)
 {
 	struct nbd_export_row row;
@@ -136,7 +123,7 @@ void op_nbd_delete(struct rpc_call *call, const char *name)
 	    op_transaction(call->daemon, step_delete, &row, &fail) != 0)
 		rpc_refuse(call, &fail);
 	else
-		plane_push_nbd_export_delete(call->daemon->plane, row.id, on_deleted, call);
+		plane_push_nbd_export_delete(call->daemon->plane, row.id, op_on_export_deleted, call);
 }
 
 void op_reply_nbd(struct rpc_call *call, const char *name)
