@@ -61,8 +61,9 @@ struct net_port {
 	uint8_t mac[6];
 	uint16_t mtu; /* of the IP datagram */
 	bool present;
-	bool punt;  /* what is not for the appliance may go to the kernel */
-	bool slaac; /* addresses and default routers by router advertisements (RFC 4862), untagged */
+	bool punt;             /* what is not for the appliance may go to the kernel */
+	bool slaac;            /* addresses and default routers by router advertisements (RFC 4862), untagged */
+	bool checksum_offload; /* the port finishes TCP checksums (PKT_CHECKSUM_PARTIAL) cheaper than a transport can */
 };
 
 struct net_settings {
@@ -90,8 +91,9 @@ struct net_path {
 	struct ip_addr local, remote;
 	uint16_t port_index; /* interface */
 	uint16_t vlan;
-	uint16_t mtu;         /* of the path, as net_path_mtu saw it last; never below the family's minimum */
-	uint8_t header_bytes; /* Ethernet and IP: what net_output puts in front */
+	uint16_t mtu;          /* of the path, as net_path_mtu saw it last; never below the family's minimum */
+	uint8_t header_bytes;  /* Ethernet and IP: what net_output puts in front */
+	bool checksum_offload; /* a transport may leave its checksum PKT_CHECKSUM_PARTIAL */
 	/* Private to net/ from here on. */
 	bool v4;
 	uint8_t interface;
@@ -184,8 +186,8 @@ int net_path_open(struct net_lcore *lcore, struct net_path *path, const struct i
 
 /*
  * Put IP and Ethernet in front of a transport's bytes and send; takes the
- * packet.  The transport's checksum is in place.  A packet whose next hop is not
- * known yet is held, or dropped and counted: the transport sends again.
+ * packet.  The transport's checksum is in place, or PKT_CHECKSUM_PARTIAL where path->checksum_offload.  A packet whose
+ * next hop is not known yet is held, or dropped and counted: the transport sends again.
  */
 void net_output(struct net_lcore *lcore, struct net_path *path, struct pkt *pkt, uint8_t protocol, enum ip_ecn ecn,
 		uint64_t now_ns);

@@ -109,6 +109,7 @@ static void fill_path(struct net_lcore *lcore, struct net_path *path, const stru
 	path->interface = way->interface;
 	path->port_index = interface->port_index;
 	path->vlan = interface->vlan;
+	path->checksum_offload = lcore->config->ports[interface->port_index].checksum_offload;
 	path->header_bytes = (uint8_t)(eth_bytes + ip_bytes);
 	path->generation = lcore->generation;
 	path->epoch = 0;
@@ -189,12 +190,14 @@ static inline void put_headers(const struct net_path *path, struct pkt *pkt, uin
 	pkt->data -= bytes;
 	pkt->len_bytes += bytes;
 	pkt->port_index = path->port_index;
+	pkt->transport_offset = (uint8_t)bytes;
 	/* 34 to 58 bytes as two moves of 32 that overlap. */
 	memcpy(pkt->data, path->header, 32);
 	memcpy(pkt->data + bytes - 32, path->header + bytes - 32, 32);
 	if (path->v4) {
 		struct ipv4_wire *ip = (struct ipv4_wire *)(pkt->data + bytes - IPV4_HEADER_BYTES);
 		const uint16_t total = (uint16_t)(payload_bytes + IPV4_HEADER_BYTES);
+		pkt->ip_offset = (uint8_t)(bytes - IPV4_HEADER_BYTES);
 		ip->traffic_class = (uint8_t)ecn;
 		ip->total_bytes = be16_of(total);
 		ip->protocol = protocol;
@@ -202,6 +205,7 @@ static inline void put_headers(const struct net_path *path, struct pkt *pkt, uin
 					       checksum_of_be16((uint16_t)ecn));
 	} else {
 		struct ipv6_wire *ip = (struct ipv6_wire *)(pkt->data + bytes - IPV6_HEADER_BYTES);
+		pkt->ip_offset = (uint8_t)(bytes - IPV6_HEADER_BYTES);
 		ip->version_class_flow.b[1] = (uint8_t)((unsigned)ecn << 4);
 		ip->payload_bytes = be16_of((uint16_t)payload_bytes);
 		ip->next_header = protocol;

@@ -71,9 +71,11 @@ struct pkt {
 	uint16_t owner_lcore; /* scratch of lcore/: where an answer is to be handed to */
 	uint8_t frag_count;   /* 0 in every received packet */
 	uint8_t checksum;     /* enum pkt_checksum */
-	uint64_t arrived_ns;  /* the frame came in after this; 0: nothing that matters can have passed it by */
-	struct pkt *next;     /* list link, for the current owner's use */
-	void *priv;           /* the allocator's: mbuf or heap block */
+	uint8_t ip_offset;    /* PKT_CHECKSUM_PARTIAL: where the headers of IP and TCP begin, bytes from data */
+	uint8_t transport_offset;
+	uint64_t arrived_ns; /* the frame came in after this; 0: nothing that matters can have passed it by */
+	struct pkt *next;    /* list link, for the current owner's use */
+	void *priv;          /* the allocator's: mbuf or heap block */
 	struct pkt_frag
 		*frags; /* room for PKT_FRAG_COUNT_MAX pieces; meaningful in packets allocated for sending only */
 };
@@ -82,6 +84,9 @@ struct pkt {
 enum pkt_checksum {
 	PKT_CHECKSUM_UNKNOWN, /* received: verify it; to be sent: it is in place */
 	PKT_CHECKSUM_GOOD,    /* received: the device has verified IP and transport */
+	/* To be sent: the field in the TCP header holds the sum of the pseudo header, length included, folded and not
+	 * complemented; the device finishes it, or pkt_finish_checksum.  That of IP is in place. */
+	PKT_CHECKSUM_PARTIAL,
 };
 
 /* Bytes of the whole packet. */
@@ -107,8 +112,11 @@ static inline uint32_t pkt_headroom_bytes(const struct pkt *pkt)
 	return (uint32_t)(pkt->data - pkt->head);
 }
 
+/* Finish the checksum of a packet that is PKT_CHECKSUM_PARTIAL, for a device that cannot; its data may be in pieces. */
+void pkt_finish_checksum(struct pkt *pkt);
+
 /* Allocate and free packets.  alloc returns NULL when the pool is empty; a new packet has len 0, no pieces and room for
- * them, and as much headroom as its maker promises to whoever gets the pool. */
+ * them, PKT_CHECKSUM_UNKNOWN, and as much headroom as its maker promises to whoever gets the pool. */
 struct pkt_pool {
 	void *ctx;
 	struct pkt *(*alloc)(void *ctx, uint16_t port_index);

@@ -95,6 +95,8 @@ bool port_starved(unsigned index)
 /* Write the packet's frame back into its mbuf. */
 static struct rte_mbuf *to_mbuf(struct pkt *pkt, uint32_t packet_len_max)
 {
+	if (pkt->checksum == PKT_CHECKSUM_PARTIAL)
+		pkt_finish_checksum(pkt);
 	if (pkt->frag_count)
 		pkt_linearise(pkt);
 	struct rte_mbuf *mbuf = pool_mbuf(pkt);

@@ -6,6 +6,7 @@
  * finished (on_closed owed), or its protocol has not taken everything yet.
  */
 #include "tcp/tcp_priv.h"
+#include "util/checksum.h"
 
 uint32_t tcp_ip_header_bytes(const struct ip_addr *addr)
 {
@@ -65,7 +66,7 @@ struct tcp_conn *tcp_conn_take(struct tcp_lcore *lcore, const struct tcp_key *ke
 	TAILQ_INIT(&conn->lost);
 	TAILQ_INIT(&conn->unread);
 	TAILQ_INIT(&conn->ahead);
-	conn->pseudo_sum = tcp_pseudo_sum(&key->local, &key->remote);
+	conn->pseudo_sum = checksum_fold(tcp_pseudo_sum(&key->local, &key->remote));
 	conn->peer_mss = ip_addr_is_v4(&key->remote) ? TCP_MSS_DEFAULT_V4 : TCP_MSS_DEFAULT_V6;
 	tcp_conn_set_mss(conn);
 	conn->rcv_mss = 536;

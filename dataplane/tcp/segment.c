@@ -28,6 +28,16 @@ void tcp_fill_checksum(struct pkt *pkt, uint64_t pseudo_sum)
 	memcpy(pkt->data + offsetof(struct tcp_header, checksum), &checksum, sizeof checksum);
 }
 
+/* The port finishes it: the pseudo header alone. */
+static void leave_checksum(struct pkt *pkt, uint32_t pseudo_sum)
+{
+	const uint64_t sum = pseudo_sum + checksum_of_be16((uint16_t)pkt_total_bytes(pkt));
+	const uint16_t partial = checksum_fold(sum);
+	memcpy(pkt->data + offsetof(struct tcp_header, checksum), &partial, sizeof partial);
+	pkt->checksum = PKT_CHECKSUM_PARTIAL;
+	pkt->transport_offset = 0;
+}
+
 static struct pkt *new_packet(struct tcp_lcore *lcore, const struct net_path *path)
 {
 	struct pkt *pkt = lcore->env.pool.alloc(lcore->env.pool.ctx, path->port_index);
@@ -109,7 +119,10 @@ static uint32_t emit_header(struct tcp_conn *conn, uint8_t *to, uint8_t flags, u
 static void put_out(struct tcp_conn *conn, struct pkt *pkt, enum ip_ecn ecn)
 {
 	struct tcp_lcore *lcore = conn->lcore;
-	tcp_fill_checksum(pkt, conn->pseudo_sum);
+	if (conn->path.checksum_offload)
+		leave_checksum(pkt, conn->pseudo_sum);
+	else
+		tcp_fill_checksum(pkt, conn->pseudo_sum);
 	lcore->env.output(lcore->env.ctx, &conn->path, pkt, ecn, lcore->now_ns);
 }
 

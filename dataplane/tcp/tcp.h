@@ -56,7 +56,8 @@ struct tcp_env {
 	/* The way to a peer, and sending along it: net/'s functions in production. */
 	int (*path_open)(void *ctx, struct net_path *path, const struct ip_addr *local, const struct ip_addr *remote,
 			 const struct ip_view *from);
-	/* pkt->data is the TCP header, checksum in place, NET_HEADROOM_BYTES free in front.  Takes the packet. */
+	/* pkt->data is the TCP header, NET_HEADROOM_BYTES free in front; its checksum is in place, or
+	 * PKT_CHECKSUM_PARTIAL where path->checksum_offload.  Takes the packet. */
 	void (*output)(void *ctx, struct net_path *path, struct pkt *pkt, enum ip_ecn ecn, uint64_t now_ns);
 	uint16_t (*path_mtu)(void *ctx, struct net_path *path, uint64_t now_ns);
 	void (*path_set_mtu)(void *ctx, const struct ip_addr *remote, uint16_t mtu, uint64_t now_ns);

@@ -150,7 +150,7 @@ struct tcp_conn {
 	struct tcp_sent_list sent, in_flight, lost;
 	uint64_t bytes_in, bytes_out, segments_in, segments_out;
 	struct tcp_lcore *lcore;
-	uint64_t pseudo_sum; /* addresses and protocol */
+	uint32_t pseudo_sum; /* addresses and protocol, folded */
 
 	struct tcp_node node;
 	struct net_path path;

@@ -19,6 +19,9 @@ static void output(void *ctx, struct pkt *pkt)
 	struct rig *rig = ctx;
 	cr_assert_lt(rig->out_count, RIG_FRAME_COUNT_MAX);
 	struct rig_frame *frame = &rig->out[rig->out_count++];
+	frame->ip_offset = pkt->ip_offset;
+	frame->was_partial = pkt->checksum == PKT_CHECKSUM_PARTIAL;
+	pkt_finish_checksum(pkt);
 	if (pkt->frag_count)
 		pkt_linearise(pkt);
 	cr_assert_leq(pkt->len_bytes, RIG_FRAME_BYTES_MAX);

@@ -20,6 +20,8 @@
 struct rig_frame {
 	uint32_t len;
 	uint16_t port_index;
+	bool was_partial; /* its checksum was left to the port, and has been finished */
+	uint8_t ip_offset;
 	uint8_t bytes[RIG_FRAME_BYTES_MAX];
 };
 

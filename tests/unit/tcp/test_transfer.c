@@ -55,6 +55,24 @@ Test(tcp_transfer, carries_bytes_both_ways_and_ends)
 	}
 }
 
+Test(tcp_transfer, leaves_checksums_to_a_port_that_finishes_them)
+{
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		begin(1);
+		wire.rules.v6 = v6;
+		wire.ends[SERVER].checksum_offload = true;
+		wire_start(&wire);
+		apps[SERVER].to_send = 100001;
+		apps[SERVER].piece_bytes = 777; /* pieces that begin at odd places */
+		apps[CLIENT].to_send = 1000;
+		apps[CLIENT].shutdown_when_sent = true;
+		wire_connect(&wire, &apps[SERVER], &apps[CLIENT]);
+		finish(60 * SECOND, v6 ? "IPv6" : "IPv4");
+		cr_expect_geq(wire.ends[SERVER].partial_count, 70, "%u", wire.ends[SERVER].partial_count);
+		cr_expect_eq(wire.ends[CLIENT].partial_count, 0);
+	}
+}
+
 /* Drops one segment, counted over both directions. */
 static bool drop_one(struct wire *w, unsigned from, struct pkt *pkt, const struct tcp_segment *segment)
 {
@@ -97,6 +115,7 @@ static void run_bad_wire(uint64_t seed)
 	r->damage_ppm = seed & 16 ? 20000 : 0;
 	for (unsigned i = 0; i < 2; i++) {
 		struct tcp_settings *s = &wire.ends[i].settings;
+		wire.ends[i].checksum_offload = wire_random(&wire) & 1;
 		s->congestion = (enum tcp_congestion)(wire_random(&wire) % 3);
 		s->window_bytes_max = 4096u << wire_random(&wire) % 11;
 		apps[i].to_send = wire_random(&wire) % 400000;

@@ -45,6 +45,7 @@ static int path_open(void *ctx, struct net_path *path, const struct ip_addr *loc
 	path->local = ip_addr_is_none(local) ? end->addr : *local;
 	path->remote = *remote;
 	path->mtu = end->mtu;
+	path->checksum_offload = end->checksum_offload;
 	return ip_addr_equal(&path->local, &end->addr) ? 0 : -EADDRNOTAVAIL;
 }
 
@@ -200,6 +201,11 @@ static void output(void *ctx, struct net_path *path, struct pkt *pkt, enum ip_ec
 	(void)path;
 	require(now_ns == wire->now_ns);
 	require(pkt_headroom_bytes(pkt) >= NET_HEADROOM_BYTES);
+	if (pkt->checksum == PKT_CHECKSUM_PARTIAL) {
+		require(end->checksum_offload);
+		end->partial_count++;
+		pkt_finish_checksum(pkt);
+	}
 	struct pkt *copy = copy_linear(wire, to, pkt);
 	pkt_drop_frags(pkt);
 	pkt_heap_free(pkt);

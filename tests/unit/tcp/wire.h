@@ -50,7 +50,9 @@ struct endpoint {
 	struct tcp_lcore *tcp;
 	struct pkt_heap heap;
 	struct ip_addr addr;
-	uint16_t mtu; /* as the path says */
+	uint16_t mtu;           /* as the path says */
+	bool checksum_offload;  /* as the path says */
+	unsigned partial_count; /* segments whose checksum was left to the port */
 	uint64_t stats[WHERRY_LCORE_STAT_COUNT];
 	uint64_t link_free_ns;
 	unsigned sent_count; /* segments put on the wire */
