@@ -49,6 +49,7 @@ void tcp_dctcp_received(struct tcp_conn *conn, bool ce)
 			(void)tcp_send_ack(conn); /* with the echo as it was */
 		d->ce = ce;
 		conn->ack_now = true;
+		tcp_ready(conn);
 	}
 	conn->ece_pending = ce;
 }
