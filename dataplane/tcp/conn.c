@@ -59,7 +59,7 @@ struct tcp_conn *tcp_conn_take(struct tcp_lcore *lcore, const struct tcp_key *ke
 	conn->settings = lcore->settings;
 	conn->node.kind = TCP_NODE_CONN;
 	tcp_table_add(lcore, &conn->node, key);
-	lcore->conn_count++;
+	TCP_GAUGE(lcore, connections, ++lcore->conn_count);
 	conn->path = *path;
 	TAILQ_INIT(&conn->sent);
 	TAILQ_INIT(&conn->in_flight);
@@ -108,8 +108,7 @@ static void drop_received(struct tcp_conn *conn)
 	struct tcp_held *held;
 	while ((held = TAILQ_FIRST(&conn->unread)))
 		tcp_held_drop(conn, &conn->unread, held);
-	while ((held = TAILQ_FIRST(&conn->ahead)))
-		tcp_held_drop(conn, &conn->ahead, held);
+	tcp_ahead_drop(conn);
 	conn->unread_bytes = 0;
 }
 
@@ -169,7 +168,7 @@ void tcp_conn_free(struct tcp_conn *conn)
 		TAILQ_REMOVE(&lcore->ready, conn, ready_link);
 	conn->is_ready = false;
 	TAILQ_INSERT_TAIL(&lcore->free, conn, all_link);
-	lcore->conn_count--;
+	TCP_GAUGE(lcore, connections, --lcore->conn_count);
 }
 
 /* ---- as the protocol sees it ---- */

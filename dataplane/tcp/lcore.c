@@ -28,6 +28,7 @@ static void make_lists(struct tcp_lcore *lcore)
 	TAILQ_INIT(&lcore->ready);
 	TAILQ_INIT(&lcore->free);
 	TAILQ_INIT(&lcore->time_wait);
+	TAILQ_INIT(&lcore->gaps);
 	TAILQ_INIT(&lcore->free_halves);
 	TAILQ_INIT(&lcore->free_sent);
 	TAILQ_INIT(&lcore->free_held);

@@ -20,7 +20,7 @@ void tcp_half_drop(struct tcp_lcore *lcore, struct tcp_half *half)
 	tcp_table_remove(lcore, &half->node);
 	wheel_cancel(&lcore->wheel, &half->node.timer);
 	TAILQ_INSERT_TAIL(&lcore->free_halves, half, free_link);
-	lcore->half_count--;
+	TCP_GAUGE(lcore, half_open, --lcore->half_count);
 }
 
 static void describe(const struct tcp_lcore *lcore, struct tcp_half *half, const struct tcp_segment *segment,
@@ -59,7 +59,7 @@ static void take_syn(struct tcp_lcore *lcore, struct tcp_listener *listener, str
 		return;
 	}
 	TAILQ_REMOVE(&lcore->free_halves, half, free_link);
-	lcore->half_count++;
+	TCP_GAUGE(lcore, half_open, ++lcore->half_count);
 	memset(half, 0, sizeof *half);
 	half->node.kind = TCP_NODE_HALF;
 	half->listener = listener;

@@ -6,21 +6,90 @@
  * not taken by the protocol.  Each costs a tcp_held of the lcore's pool; small
  * payloads are copied behind the one they follow, so that a packet kept holds
  * many of them.
+ *
+ * The last quarter of the pool is for what is in order, which was acknowledged
+ * and cannot be given up.  When the rest is used up, the connection whose gap has
+ * been open for longest gives up what it has ahead: a gap of an honest peer
+ * closes within a few round trips.
  */
 #include "tcp/tcp_priv.h"
 
-struct tcp_held *tcp_held_take(struct tcp_conn *conn, struct pkt *pkt)
+static struct tcp_held *take(struct tcp_conn *conn, struct pkt *pkt)
 {
 	struct tcp_lcore *lcore = conn->lcore;
 	struct tcp_held *held = TAILQ_FIRST(&lcore->free_held);
-	if (!held || conn->held_count >= lcore->limits.held_packet_count_each)
-		return NULL;
 	TAILQ_REMOVE(&lcore->free_held, held, link);
-	lcore->free_held_count--;
+	TCP_GAUGE(lcore, held_packets, lcore->limits.held_packet_count - --lcore->free_held_count);
 	conn->held_count++;
 	held->pkt = pkt;
 	held->fin = false;
 	return held;
+}
+
+/* Keep lcore->gaps true. */
+static void note_gap(struct tcp_conn *conn)
+{
+	const bool has = !TAILQ_EMPTY(&conn->ahead);
+	if (has == conn->has_gap)
+		return;
+	conn->has_gap = has;
+	if (has)
+		TAILQ_INSERT_TAIL(&conn->lcore->gaps, conn, gap_link);
+	else
+		TAILQ_REMOVE(&conn->lcore->gaps, conn, gap_link);
+}
+
+void tcp_ahead_drop(struct tcp_conn *conn)
+{
+	struct tcp_held *held;
+	while ((held = TAILQ_FIRST(&conn->ahead)))
+		tcp_held_drop(conn, &conn->ahead, held);
+	conn->sack_count = 0;
+	note_gap(conn);
+}
+
+void tcp_ahead_drop_last(struct tcp_conn *conn)
+{
+	/* Blocks that report it are given up with it. */
+	conn->sack_count = 0;
+	tcp_held_drop(conn, &conn->ahead, TAILQ_LAST(&conn->ahead, tcp_held_list));
+	note_gap(conn);
+}
+
+/* The oldest gap but one's own gives its packets up.  False: there is none. */
+static bool evict_gap(struct tcp_lcore *lcore, const struct tcp_conn *but)
+{
+	struct tcp_conn *victim = TAILQ_FIRST(&lcore->gaps);
+	if (victim && victim == but)
+		victim = TAILQ_NEXT(victim, gap_link);
+	if (!victim)
+		return false;
+	const uint32_t before = lcore->free_held_count;
+	tcp_ahead_drop(victim);
+	lcore->env.lcore_stats[WHERRY_LCORE_tcp_held_evicted] += lcore->free_held_count - before;
+	return true;
+}
+
+struct tcp_held *tcp_held_take(struct tcp_conn *conn, struct pkt *pkt)
+{
+	struct tcp_lcore *lcore = conn->lcore;
+	if (conn->held_count >= lcore->limits.held_packet_count_each)
+		return NULL;
+	if (lcore->free_held_count == 0 && !evict_gap(lcore, conn))
+		return NULL;
+	return take(conn, pkt);
+}
+
+/* For what is ahead. */
+static struct tcp_held *take_ahead(struct tcp_conn *conn)
+{
+	struct tcp_lcore *lcore = conn->lcore;
+	const uint32_t reserve = lcore->limits.held_packet_count / 4;
+	if (conn->held_count >= lcore->limits.held_packet_count_each)
+		return NULL;
+	if (lcore->free_held_count <= reserve && (!evict_gap(lcore, conn) || lcore->free_held_count <= reserve))
+		return NULL;
+	return take(conn, NULL);
 }
 
 void tcp_held_drop(struct tcp_conn *conn, struct tcp_held_list *list, struct tcp_held *held)
@@ -28,7 +97,7 @@ void tcp_held_drop(struct tcp_conn *conn, struct tcp_held_list *list, struct tcp
 	struct tcp_lcore *lcore = conn->lcore;
 	TAILQ_REMOVE(list, held, link);
 	TAILQ_INSERT_HEAD(&lcore->free_held, held, link);
-	lcore->free_held_count++;
+	TCP_GAUGE(lcore, held_packets, lcore->limits.held_packet_count - ++lcore->free_held_count);
 	conn->held_count--;
 	if (held->pkt)
 		lcore->env.pool.free(lcore->env.pool.ctx, held->pkt);
@@ -80,16 +149,14 @@ static bool append(struct tcp_held *before, const struct tcp_arrival *arrival)
 /* The newest that is furthest ahead makes room for what comes sooner: nothing was promised (RFC 2018 8). */
 static struct tcp_held *take_or_evict(struct tcp_conn *conn, uint32_t start)
 {
-	struct tcp_held *held = tcp_held_take(conn, NULL);
+	struct tcp_held *held = take_ahead(conn);
 	if (held)
 		return held;
 	struct tcp_held *last = TAILQ_LAST(&conn->ahead, tcp_held_list);
 	if (!last || !tcp_seq_lt(start, last->start))
 		return NULL;
-	/* Blocks that report it are given up with it. */
-	conn->sack_count = 0;
-	tcp_held_drop(conn, &conn->ahead, last);
-	return tcp_held_take(conn, NULL);
+	tcp_ahead_drop_last(conn);
+	return take(conn, NULL);
 }
 
 void tcp_hold_ahead(struct tcp_conn *conn, struct tcp_arrival *arrival)
@@ -159,6 +226,7 @@ void tcp_hold_ahead(struct tcp_conn *conn, struct tcp_arrival *arrival)
 		TAILQ_INSERT_AFTER(&conn->ahead, before, held, link);
 	else
 		TAILQ_INSERT_HEAD(&conn->ahead, held, link);
+	note_gap(conn);
 	if (held->len_bytes)
 		report(conn, held);
 }
@@ -188,6 +256,7 @@ bool tcp_reassemble(struct tcp_conn *conn)
 		TAILQ_REMOVE(&conn->ahead, held, link);
 		TAILQ_INSERT_TAIL(&conn->unread, held, link);
 	}
+	note_gap(conn);
 	unsigned count = 0;
 	for (unsigned i = 0; i < conn->sack_count; i++)
 		if (tcp_seq_lt(conn->rcv_nxt, conn->blocks[i].end))

@@ -4,7 +4,9 @@
  *
  * A window is promised in bytes and kept in packets: it shrinks with what the
  * protocol has not read, with what the connection holds, and with what is left
- * of the lcore's budget, but its right edge never moves back.
+ * of the lcore's budget, but its right edge never moves back.  Whose protocol
+ * takes everything at once costs no packets: what others hold closes its window
+ * never below its first size.
  */
 #include "tcp/tcp_priv.h"
 
@@ -16,11 +18,14 @@ uint32_t tcp_receive_room(const struct tcp_conn *conn)
 	const uint64_t each = conn->held_count < lcore->limits.held_packet_count_each
 				      ? lcore->limits.held_packet_count_each - conn->held_count
 				      : 0;
-	/* Half of what is left of all is there for one. */
-	uint64_t packets = lcore->free_held_count / 2;
+	/* Half of what is left of all is there for one, less for who holds much of it. */
+	const uint32_t left = lcore->free_held_count;
+	uint64_t packets = left > conn->held_count ? (left - conn->held_count) / 2 : 0;
 	if (each < packets)
 		packets = each;
 	uint64_t room = packets * conn->rcv_mss;
+	if (room < TCP_WINDOW_FIRST && each && !conn->paused && TAILQ_EMPTY(&conn->unread))
+		room = TCP_WINDOW_FIRST;
 	const uint32_t target = conn->rcv_target > conn->unread_bytes ? conn->rcv_target - conn->unread_bytes : 0;
 	if (room > target)
 		room = target;
@@ -142,8 +147,7 @@ static bool hold_unread(struct tcp_conn *conn, struct tcp_arrival *arrival, uint
 	struct tcp_held *held = tcp_held_take(conn, arrival->pkt);
 	if (!held && !TAILQ_EMPTY(&conn->ahead)) {
 		/* What is in order is worth more than what is ahead. */
-		conn->sack_count = 0;
-		tcp_held_drop(conn, &conn->ahead, TAILQ_LAST(&conn->ahead, tcp_held_list));
+		tcp_ahead_drop_last(conn);
 		held = tcp_held_take(conn, arrival->pkt);
 	}
 	if (!held)

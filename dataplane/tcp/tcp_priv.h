@@ -34,6 +34,7 @@
 #define TCP_COPY_BYTES 256u    /* pieces up to this are copied behind the header */
 
 #define TCP_COUNT(lcore, name) ((lcore)->env.lcore_stats[WHERRY_LCORE_tcp_##name]++)
+#define TCP_GAUGE(lcore, name, value) ((lcore)->env.lcore_stats[WHERRY_LCORE_tcp_##name] = (value))
 
 struct tcp_key {
 	struct ip_addr local, remote;
@@ -220,6 +221,8 @@ struct tcp_conn {
 	uint32_t rcv_target; /* bytes that autotuning grants */
 	uint64_t ts_recent_ns;
 	struct tcp_held_list unread, ahead;
+	TAILQ_ENTRY(tcp_conn) gap_link; /* of lcore->gaps, when has_gap */
+	bool has_gap;                   /* something is ahead */
 	uint32_t unread_bytes, held_count;
 	uint8_t sack_count;
 	bool dsack_set;
@@ -272,6 +275,7 @@ struct tcp_lcore {
 	struct tcp_node **buckets;
 	uint32_t bucket_mask;
 	struct tcp_conn_list ready, free, time_wait;
+	struct tcp_conn_list gaps; /* with packets ahead; whose gap is oldest comes first */
 	struct tcp_half_list free_halves;
 	struct tcp_sent_list free_sent;
 	struct tcp_held_list free_held;
@@ -406,7 +410,12 @@ void tcp_deliver(struct tcp_conn *conn);
 void tcp_hold_ahead(struct tcp_conn *conn, struct tcp_arrival *arrival);
 /* Packets that rcv_nxt has reached go to unread; returns true with a FIN. */
 bool tcp_reassemble(struct tcp_conn *conn);
+/* For what is in order: NULL when this connection, or all of them, hold as much as they may. */
 struct tcp_held *tcp_held_take(struct tcp_conn *conn, struct pkt *pkt);
+/* Drop everything ahead: nothing of it was promised (RFC 2018 8). */
+void tcp_ahead_drop(struct tcp_conn *conn);
+/* The one that is furthest ahead makes room for what comes sooner. */
+void tcp_ahead_drop_last(struct tcp_conn *conn);
 void tcp_held_drop(struct tcp_conn *conn, struct tcp_held_list *list, struct tcp_held *held);
 /* Bytes that may be advertised now. */
 uint32_t tcp_receive_room(const struct tcp_conn *conn);

@@ -93,6 +93,9 @@
     STAT(LCORE, net_drop_no_buffer, C, packets, "dropped: no packet buffer")
 
 #define WHERRY_STATS_LCORE_TCP(STAT) \
+    STAT(LCORE, tcp_connections, G, conns, "TCP connections now, TIME-WAIT included") \
+    STAT(LCORE, tcp_half_open, G, conns, "half-open TCP connections now") \
+    STAT(LCORE, tcp_held_packets, G, packets, "received packets held now: out of order, or not read") \
     STAT(LCORE, tcp_drop_malformed, C, segments, "TCP dropped: header not whole or options not sane") \
     STAT(LCORE, tcp_drop_checksum, C, segments, "TCP dropped: checksum wrong") \
     STAT(LCORE, tcp_drop_address, C, segments, "TCP dropped: from its own destination, or from a group") \
@@ -103,6 +106,7 @@
     STAT(LCORE, tcp_drop_window, C, segments, "TCP dropped: wholly outside the window") \
     STAT(LCORE, tcp_drop_ack, C, segments, "TCP dropped: acknowledges what was never sent, or long ago") \
     STAT(LCORE, tcp_drop_held, C, segments, "TCP dropped: budget of held packets used up") \
+    STAT(LCORE, tcp_held_evicted, C, packets, "TCP dropped: held out of order for long, others needed the room") \
     STAT(LCORE, tcp_drop_no_packet, C, segments, "TCP not sent: no packet buffer") \
     STAT(LCORE, tcp_drop_no_segment, C, segments, "TCP not sent: no record for a segment in flight") \
     STAT(LCORE, tcp_drop_no_connection, C, segments, "TCP refused: connection pool empty") \

@@ -360,13 +360,19 @@ bool wire_until(struct wire *wire, bool (*condition)(void *ctx), void *ctx, uint
 void wire_inject(struct wire *wire, unsigned to, const struct tcp_segment *segment, const void *payload,
 		 uint32_t payload_bytes)
 {
+	wire_inject_ecn(wire, to, segment, payload, payload_bytes, IP_ECN_NOT_ECT);
+}
+
+void wire_inject_ecn(struct wire *wire, unsigned to, const struct tcp_segment *segment, const void *payload,
+		     uint32_t payload_bytes, enum ip_ecn ecn)
+{
 	uint8_t bytes[65536];
 	struct tcp_segment copy = *segment;
 	const uint32_t len = tcp_segment_emit(bytes, &copy) + payload_bytes;
 	if (payload_bytes)
 		memcpy(bytes + len - payload_bytes, payload, payload_bytes);
 	struct pkt *pkt = pkt_heap_make(&wire->ends[to].heap, bytes, len, 0, 64);
-	const struct ip_view view = {.src = wire->ends[!to].addr, .dst = wire->ends[to].addr};
+	const struct ip_view view = {.src = wire->ends[!to].addr, .dst = wire->ends[to].addr, .ecn = ecn};
 	tcp_fill_checksum(pkt, tcp_pseudo_sum(&view.dst, &view.src));
 	tcp_input(wire->ends[to].tcp, pkt, &view, wire->now_ns);
 }

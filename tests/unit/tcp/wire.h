@@ -126,3 +126,6 @@ uint8_t app_byte(uint64_t seed, uint64_t at);
 /* Give the endpoint a segment as if its peer had sent it; fields of segment, payload by the seed and place. */
 void wire_inject(struct wire *wire, unsigned to, const struct tcp_segment *segment, const void *payload,
 		 uint32_t payload_bytes);
+/* With these bits in its IP header. */
+void wire_inject_ecn(struct wire *wire, unsigned to, const struct tcp_segment *segment, const void *payload,
+		     uint32_t payload_bytes, enum ip_ecn ecn);
