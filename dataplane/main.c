@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <rte_eal.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,17 +58,6 @@ static void on_signal(int number)
 	ctl_server_stop();
 }
 
-static void advertise_run(struct worker *worker, struct job *job)
-{
-	(void)job;
-	aoe_advertise_all(worker->aoe);
-}
-
-static void advertise_finished(struct job *job)
-{
-	free(job);
-}
-
 static void on_port_event(unsigned index, enum port_event event, const char *message, void *ctx)
 {
 	(void)index;
@@ -78,15 +66,6 @@ static void on_port_event(unsigned index, enum port_event event, const char *mes
 		LOG_INFO("%s", message);
 	else
 		LOG_WARN("%s", message);
-	/* Clients behind the link have not heard of us. */
-	for (unsigned i = 0; event == PORT_LINK_UP && i < worker_count(); i++) {
-		struct job *job = calloc(1, sizeof *job);
-		if (!job)
-			return; /* they ask by themselves within a minute */
-		job->run = advertise_run;
-		job->finished = advertise_finished;
-		worker_post(worker_at(i), job);
-	}
 }
 
 /* ------------------------------------------------------------------- start */

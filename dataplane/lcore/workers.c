@@ -10,6 +10,7 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -206,12 +207,45 @@ static void assign_port(unsigned port)
 	}
 }
 
+/* ----------------------------------------------------- what ports go through */
+struct hello {
+	struct job job;
+	uint16_t port_index;
+};
+
+static void hello_run(struct worker *worker, struct job *job)
+{
+	const struct hello *hello = (const struct hello *)job;
+	aoe_advertise_all(worker->aoe);
+	net_on_link_up(worker->net, hello->port_index, worker->now_ns);
+}
+
+static void hello_finished(struct job *job)
+{
+	free(job);
+}
+
+/* Switches and clients behind a link that has come up have not heard of us, or elsewhere. */
+static void say_hello(unsigned port)
+{
+	for (unsigned i = 0; i < created_count; i++) {
+		struct hello *hello = calloc(1, sizeof *hello);
+		if (!hello)
+			return; /* they ask by themselves within a minute */
+		*hello = (struct hello){.job = {.run = hello_run, .finished = hello_finished},
+					.port_index = (uint16_t)port};
+		worker_post(&workers[i], &hello->job);
+	}
+}
+
 static void on_port_event(unsigned index, enum port_event event, const char *message, void *ctx)
 {
 	(void)message;
 	(void)ctx;
 	if (event == PORT_REMOVED)
 		aoe_ports[index].present = false;
+	else if (event == PORT_LINK_UP)
+		say_hello(index);
 }
 
 /* ------------------------------------------------------------------ start */
