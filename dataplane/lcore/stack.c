@@ -188,10 +188,19 @@ int stack_create(struct worker *worker, unsigned worker_count_)
 	return rc ? rc : create_nbd(worker);
 }
 
-void stack_stop(struct worker *worker)
+void stack_reset(struct worker *worker)
 {
 	tcp_abort_all(worker->tcp, NULL, worker->now_ns);
-	tx_flush(worker);
+}
+
+/* Sessions refer to exports, and packets to sessions' buffers, wherever they wait. */
+void stack_stop(struct worker *worker)
+{
+	stack_reset(worker);
+	(void)tcp_poll(worker->tcp, worker->now_ns);
+	(void)net_set_config(worker->net, NULL, false, worker->now_ns);
+	handoff_flush(worker);
+	tx_drop_all(worker);
 }
 
 void stack_destroy(struct worker *worker)

@@ -19,7 +19,10 @@ uint64_t stack_memory_bytes(void);
 /* worker->net, tcp, nbd and carry.  0 or -ENOMEM, -EIO (no random numbers).  Main lcore, after all workers have
  * their index. */
 int stack_create(struct worker *worker, unsigned worker_count);
-/* Every connection is reset, so that nothing refers to exports any more.  The worker has stopped. */
+/* Every connection is reset.  The worker's, when it drains. */
+void stack_reset(struct worker *worker);
+/* The same, and what waits to be sent is dropped, so that nothing refers to exports any more.  Main lcore: the worker
+ * has stopped. */
 void stack_stop(struct worker *worker);
 /* After stack_stop and the end of the exports. */
 void stack_destroy(struct worker *worker);

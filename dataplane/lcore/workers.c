@@ -298,6 +298,7 @@ int workers_start(char *error, size_t error_bytes)
 struct drain_job {
 	struct job job;
 	unsigned *unfinished;
+	bool reset; /* nothing is under way any more: tell the peers */
 	uint32_t requests, waiting;
 };
 
@@ -308,6 +309,8 @@ static void drain_run(struct worker *worker, struct job *job)
 	/* A request of AoE may wait for I/O of the engine: counted once. */
 	uint32_t frames = aoe_lcore_under_way(worker->aoe), io = backend_engine_under_way(worker->engine);
 	drain->requests = (frames > io ? frames : io) + stack_drain(worker);
+	if (drain->reset)
+		stack_reset(worker);
 	drain->waiting = tx_waiting(worker) + handoff_waiting(worker);
 }
 
@@ -317,7 +320,7 @@ static void drain_finished(struct job *job)
 }
 
 /* Ask every worker once.  Returns false, and tells nothing, when one did not answer in time. */
-static bool ask_all(uint32_t *requests, uint32_t *waiting, uint64_t deadline)
+static bool ask_all(bool reset, uint32_t *requests, uint32_t *waiting, uint64_t deadline)
 {
 	static struct drain_job jobs[WHERRY_LCORE_COUNT_MAX]; /* outlive this call when a worker does not answer */
 	static unsigned unfinished;
@@ -325,7 +328,8 @@ static bool ask_all(uint32_t *requests, uint32_t *waiting, uint64_t deadline)
 		return false;
 	for (unsigned i = 0; i < created_count; i++) {
 		jobs[i] = (struct drain_job){.job = {.run = drain_run, .finished = drain_finished},
-					     .unfinished = &unfinished};
+					     .unfinished = &unfinished,
+					     .reset = reset};
 		if (!is_in_phase(&workers[i], WORKER_RUNNING))
 			continue;
 		unfinished++;
@@ -352,12 +356,18 @@ uint32_t workers_drain(unsigned timeout_ms)
 	uint32_t requests = 1, waiting = 1;
 	/* Twice nothing: what was between two workers in the first round has arrived by the second. */
 	for (unsigned quiet = 0; quiet < 2 && rte_get_tsc_cycles() < deadline;) {
-		if (!ask_all(&requests, &waiting, deadline))
+		if (!ask_all(false, &requests, &waiting, deadline))
 			break;
 		quiet = requests + waiting == 0 ? quiet + 1 : 0;
 		if (requests + waiting)
 			sleep_us(500);
 	}
+	if (requests)
+		return requests;
+	/* Once more after the resets: what they had to pass to the port's worker has left by then. */
+	for (unsigned round = 0; round < 3; round++)
+		if (!ask_all(round == 0, &requests, &waiting, deadline))
+			break;
 	return requests;
 }
 
@@ -370,6 +380,8 @@ void workers_stop(void)
 	main_jobs_own_workers();
 	for (unsigned i = 0; i < created_count; i++)
 		(void)worker_run_jobs(&workers[i], UINT_MAX);
+	for (unsigned i = 0; i < created_count; i++)
+		stack_stop(&workers[i]);
 	worker_main_run();
 }
 

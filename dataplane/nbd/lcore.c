@@ -110,8 +110,10 @@ void nbd_lcore_drain(struct nbd_lcore *lcore)
 	lcore->draining = true;
 	TAILQ_FOREACH(session, &lcore->sessions, link)
 	{
-		if (session->stream && !session->doomed)
-			nbd_end(session);
+		if (!session->stream || session->doomed)
+			continue;
+		nbd_end(session);
+		nbd_session_give_up(session);
 	}
 }
 

@@ -96,7 +96,8 @@ unsigned nbd_poll(struct nbd_lcore *lcore, uint64_t now_ns);
 
 uint32_t nbd_lcore_under_way(const struct nbd_lcore *lcore); /* requests */
 uint32_t nbd_lcore_session_count(const struct nbd_lcore *lcore);
-/* Finish what is under way, answer nothing new, close every session (shutdown). */
+/* Finish what is under way, answer nothing new, close every session (shutdown).  Peers are not heard any more: what
+ * waits for one of them is given up.  Again and again until nothing is under way. */
 void nbd_lcore_drain(struct nbd_lcore *lcore);
 
 /* ---- for the operator ---- */

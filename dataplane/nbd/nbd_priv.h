@@ -37,7 +37,7 @@
 
 #define NBD_HANDSHAKE_NS 30000000000ull /* from one byte to the next while shaking hands */
 #define NBD_STALL_NS 60000000000ull     /* in the middle of a request */
-#define NBD_CLOSE_NS 5000000000ull      /* for the peer to end its side */
+#define NBD_CLOSE_NS 5000000000ull      /* for the peer to end its side, and what it has begun */
 #define NBD_STARVED_NS 1000000000ull    /* a session waits for buffers that long: look for who sits on them */
 #define NBD_IDLE_NS 5000000000ull       /* sits on buffers: none has moved for that long */
 #define NBD_CHECK_COUNT 4u              /* sessions whose deadlines are looked at in a turn */
@@ -136,6 +136,7 @@ struct nbd_session {
 	uint32_t need; /* buffers wanted while waiting */
 	uint64_t meta_export_id;
 	uint64_t since_ns, progress_ns, wait_since_ns, shut_ns;
+	uint64_t end_ns; /* the operator ends it since then; 0: not */
 	uint32_t option_count;
 	uint32_t list_at;
 	struct nbd_option_header option;
@@ -271,6 +272,8 @@ void nbd_session_attend(struct nbd_lcore *lcore);
 /* What it waited for is there. */
 void nbd_session_continue(struct nbd_session *session);
 void nbd_session_check(struct nbd_session *session, uint64_t now_ns);
+/* Nobody hears its peer any more: reset it when the peer alone could end what is under way. */
+void nbd_session_give_up(struct nbd_session *session);
 void nbd_session_release(struct nbd_session *session); /* when it holds nothing any more */
 void nbd_session_leave_export(struct nbd_session *session);
 

@@ -82,6 +82,8 @@ void nbd_doom(struct nbd_session *session, enum wherry_lcore_stat why)
 
 void nbd_end(struct nbd_session *session)
 {
+	if (!session->end_ns)
+		session->end_ns = nbd_now(session->lcore);
 	if (session->ending)
 		return;
 	session->ending = true;
@@ -247,6 +249,13 @@ void nbd_session_attend(struct nbd_lcore *lcore)
 	}
 }
 
+void nbd_session_give_up(struct nbd_session *session)
+{
+	const uint32_t held_up = (session->receiving ? 1u : 0u) + (session->issuing ? 1u : 0u);
+	if (held_up && session->active_count == held_up)
+		nbd_doom(session, WHERRY_LCORE_nbd_drop_close);
+}
+
 void nbd_session_leave_export(struct nbd_session *session)
 {
 	struct nbd_export *export_ = session->export_;
@@ -284,9 +293,18 @@ static bool owes_bytes(const struct nbd_session *session)
 	       session->state == NBD_STATE_STATUS_DATA || session->input_bytes;
 }
 
+/* It ends, and what is under way ends when the peer has sent or read something. */
+static bool ends_by_peer(const struct nbd_session *session)
+{
+	return session->ending &&
+	       (session->wait == NBD_WAIT_NONE ? owes_bytes(session) : session->stream->unsent_bytes);
+}
+
 void nbd_session_check(struct nbd_session *session, uint64_t now_ns)
 {
 	const uint64_t idle_ns = now_ns - session->progress_ns;
+	/* A peer that ends may take its time as long as something moves; what the operator ends, it cannot hold up. */
+	const uint64_t ending_ns = session->end_ns ? now_ns - session->end_ns : idle_ns;
 	if (!session->used || !session->stream || session->doomed)
 		return;
 	if (session->shut) {
@@ -296,8 +314,9 @@ void nbd_session_check(struct nbd_session *session, uint64_t now_ns)
 	}
 	if (!session->export_ && idle_ns > NBD_HANDSHAKE_NS)
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_silent);
-	else if (session->wait == NBD_WAIT_NONE && owes_bytes(session) &&
-		 idle_ns > (session->ending ? NBD_CLOSE_NS : NBD_STALL_NS))
+	else if (ends_by_peer(session) && ending_ns > NBD_CLOSE_NS)
+		nbd_doom(session, WHERRY_LCORE_nbd_drop_close);
+	else if (session->wait == NBD_WAIT_NONE && owes_bytes(session) && idle_ns > NBD_STALL_NS)
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_stalled);
 	else if (session->io_count && idle_ns > NBD_IDLE_NS && session->wait != NBD_WAIT_POOL &&
 		 is_starved(session->lcore, now_ns))
