@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "lcore/priv.h"
+#include "lcore/stack_diag.h"
 #include "wire/ipv4.h"
 
 #define NEIGHBOUR_COUNT 4096u
@@ -35,7 +36,7 @@ uint32_t stack_packets_each(void)
 
 uint64_t stack_memory_bytes(void)
 {
-	return (uint64_t)NBD_BUFFER_COUNT * NBD_BUFFER_BYTES + (1u << 20);
+	return (uint64_t)NBD_BUFFER_COUNT * NBD_BUFFER_BYTES + (1u << 20) + stack_diag_memory_bytes();
 }
 
 /* ----------------------------------------------------------- surroundings */
@@ -185,7 +186,9 @@ int stack_create(struct worker *worker, unsigned worker_count_)
 	int rc = create_net(worker);
 	if (rc == 0)
 		rc = create_tcp(worker, worker_count_);
-	return rc ? rc : create_nbd(worker);
+	if (rc == 0)
+		rc = create_nbd(worker);
+	return rc ? rc : stack_diag_create(worker);
 }
 
 void stack_reset(struct worker *worker)
@@ -209,6 +212,7 @@ void stack_destroy(struct worker *worker)
 		tcp_lcore_destroy(worker->tcp);
 	if (worker->nbd)
 		nbd_lcore_destroy(worker->nbd);
+	stack_diag_destroy(worker);
 	if (worker->net)
 		net_lcore_destroy(worker->net);
 	worker->tcp = NULL;
@@ -268,6 +272,7 @@ unsigned stack_poll(struct worker *worker)
 	if (carry_is_pending(worker->carry))
 		work += carry_poll(worker->carry);
 	work += nbd_poll(worker->nbd, worker->now_ns);
+	work += stack_diag_poll(worker);
 	work += tcp_poll(worker->tcp, worker->now_ns);
 	work += net_poll(worker->net, worker->now_ns);
 	return work;
