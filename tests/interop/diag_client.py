@@ -119,21 +119,21 @@ def check_close(host):
 
 def check_open(host, local):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((local, 0), family=family, backlog=16) as server, Peer(host) as peer:
+    with socket.create_server((local, 0), family=family, backlog=16) as server:
         server.settimeout(TIMEOUT_S)
         port = server.getsockname()[1]
-        opened = []
+        # Whichever worker serves a connection, what it opens comes back to it.
         for _ in range(8):
-            peer.send(f"!OPEN {port}\n")
-            sock, remote = server.accept()
-            check("!OPEN connects from the same address", remote[0] == host, remote)
-            opened.append(Peer(host, sock))
-        for other in opened:
-            other.send("there\n!SEND 3\n")
-            check("and serves there", other.read(9) == b"there\n" + pattern(3))
-            other.sock.close()
-        peer.send("still here\n")
-        check("and here, with nothing said of it", peer.line() == b"still here\n")
+            with Peer(host) as peer:
+                for _ in range(2):
+                    peer.send(f"!OPEN {port}\n")
+                    sock, remote = server.accept()
+                    check("!OPEN connects from the same address", remote[0] == host, remote)
+                    with Peer(host, sock) as other:
+                        other.send("there\n!SEND 3\n")
+                        check("and serves there", other.read(9) == b"there\n" + pattern(3))
+                peer.send("still here\n")
+                check("and here, with nothing said of it", peer.line() == b"still here\n")
     with Peer(host) as peer:
         peer.send(f"!OPEN {port}\nrefused\n")
         check("a refusal is the peer's to know", peer.line() == b"refused\n")
