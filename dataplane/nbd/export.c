@@ -57,7 +57,8 @@ const uint64_t *nbd_export_hist(const struct nbd_export *export_, unsigned kind)
 static bool prefix_has(const struct nbd_prefix *prefix, const struct ip_addr *addr)
 {
 	const unsigned whole = prefix->bits / 8, rest = prefix->bits % 8;
-	if (memcmp(prefix->addr.b, addr->b, whole) != 0)
+	/* A short IPv6 prefix does not mean the IPv4 addresses that stand among its own. */
+	if (ip_addr_is_v4(&prefix->addr) != ip_addr_is_v4(addr) || memcmp(prefix->addr.b, addr->b, whole) != 0)
 		return false;
 	return rest == 0 || ((prefix->addr.b[whole] ^ addr->b[whole]) >> (8 - rest)) == 0;
 }

@@ -117,6 +117,25 @@ Test(nbd_handshake, lists_descriptions_and_hides_what_an_address_may_not_use, .i
 	finish(s);
 }
 
+Test(nbd_handshake, a_prefix_of_one_family_admits_nobody_of_the_other)
+{
+	const uint8_t v4[4] = {127, 0, 0, 1}, v6[16] = {0x20, 1}, any[16] = {0};
+	const struct {
+		struct nbd_prefix prefix;
+		bool v4, v6;
+	} cases[] = {
+		{{ip_addr_v6(any), 0}, false, true},
+		{{ip_addr_v6(any), 2}, false, true},
+		{{ip_addr_v4(any), 96}, true, false},
+	};
+	const struct ip_addr from4 = ip_addr_v4(v4), from6 = ip_addr_v6(v6);
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct nbd_export export_ = {.settings = {.allow_count = 1, .allow = {cases[i].prefix}}};
+		cr_expect_eq(nbd_export_allows(&export_, &from4), cases[i].v4, "IPv4, case %u", i);
+		cr_expect_eq(nbd_export_allows(&export_, &from6), cases[i].v6, "IPv6, case %u", i);
+	}
+}
+
 Test(nbd_handshake, a_list_of_a_thousand_exports_is_whole, .init = setup)
 {
 	struct nbd_export *exports[1000];
