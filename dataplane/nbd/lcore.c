@@ -28,6 +28,7 @@ static void pools_init(struct nbd_lcore *lcore)
 		lcore->free_ios = io;
 	}
 	lcore->free_io_count = limits->buffer_count;
+	lcore->free_request_count = limits->request_count;
 	for (uint32_t i = NBD_OPTION_BUFFER_COUNT; i-- > 0;) {
 		lcore->option_memory[i].next = lcore->free_options;
 		lcore->free_options = &lcore->option_memory[i];
@@ -66,6 +67,7 @@ struct nbd_lcore *nbd_lcore_create(const struct nbd_env *env, const struct nbd_l
 	TAILQ_INIT(&lcore->free_sessions);
 	TAILQ_INIT(&lcore->waiting);
 	TAILQ_INIT(&lcore->waiting_option);
+	TAILQ_INIT(&lcore->sharing);
 	TAILQ_INIT(&lcore->ready);
 	TAILQ_INIT(&lcore->attend);
 	TAILQ_INIT(&lcore->stepping);

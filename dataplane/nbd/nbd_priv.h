@@ -58,6 +58,7 @@ enum nbd_state {
 enum nbd_wait {
 	NBD_WAIT_NONE,
 	NBD_WAIT_POOL,   /* in the queue for buffers and requests of the lcore */
+	NBD_WAIT_SHARE,  /* its export has as many of them as it may have: until some come back */
 	NBD_WAIT_OPTION, /* in the queue for option buffers */
 	NBD_WAIT_ROOM,   /* its own share is used up: until a reply has left */
 };
@@ -70,6 +71,7 @@ struct nbd_io {
 	struct vol_request vol;
 	struct pkt_buf buf; /* what is sent: headers in front of the data, and data */
 	struct nbd_session *session;
+	struct nbd_export *export_; /* in whose share it is, and reference */
 	struct nbd_request *request;
 	struct nbd_io *next; /* free list; pieces of a request in order */
 	uint8_t *data;       /* buffer_bytes, aligned to 4096, NBD_HEAD_ROOM_BYTES usable in front */
@@ -132,8 +134,10 @@ struct nbd_session {
 	bool aborted;
 	bool listing; /* the answer to LIST goes on */
 	bool used;
-	uint32_t turn; /* takes from a pool that others wait for too */
-	uint32_t need; /* buffers wanted while waiting */
+	uint32_t turn;    /* takes from a pool that others wait for too */
+	uint32_t need;    /* buffers wanted while waiting */
+	uint32_t granted; /* buffers that nbd_io_take gives without asking again */
+	bool need_request;
 	uint64_t meta_export_id;
 	uint64_t since_ns, progress_ns, wait_since_ns, shut_ns;
 	uint64_t end_ns; /* the operator ends it since then; 0: not */
@@ -162,7 +166,8 @@ struct nbd_export {
 	struct nbd_export *same_name; /* others of this name hash */
 	uint64_t name_key;
 	uint32_t place;
-	uint32_t refs; /* sessions and requests */
+	uint32_t refs;                    /* sessions, requests, buffers */
+	uint32_t io_count, request_count; /* of the lcore's pools that its sessions hold */
 	uint64_t stats[WHERRY_EXPORT_STAT_COUNT];
 	uint64_t hist[NBD_HIST_COUNT][WHERRY_HIST_BUCKET_COUNT];
 };
@@ -176,11 +181,12 @@ struct nbd_lcore {
 	struct nbd_io *free_ios;
 	struct nbd_request *free_requests;
 	struct nbd_option_buffer *free_options;
-	uint32_t free_io_count;
+	uint32_t free_io_count, free_request_count;
 	uint32_t session_count;
 	uint32_t under_way; /* requests not answered yet */
 	struct nbd_session_list sessions, free_sessions;
 	struct nbd_session_list waiting, waiting_option; /* in order of arrival */
+	struct nbd_session_list sharing;                 /* their export's share is used up; looked at by turns */
 	struct nbd_session_list ready;                   /* to go on: their share has room again */
 	struct nbd_session_list attend;
 	struct nbd_step_list stepping;
@@ -243,7 +249,7 @@ static inline void nbd_export_put(struct nbd_export *export_)
 
 /* pool.c: take, or have the session wait and return NULL or false. */
 struct nbd_io *nbd_io_take(struct nbd_session *session);
-bool nbd_io_available(struct nbd_session *session, uint32_t count); /* of which as many nbd_io_take succeed */
+bool nbd_io_grant(struct nbd_session *session, uint32_t count); /* so many nbd_io_take succeed, until granted is 0 */
 struct nbd_request *nbd_request_take(struct nbd_session *session);
 struct nbd_option_buffer *nbd_option_take(struct nbd_session *session);
 /* pool.c: give back what no stream refers to. */

@@ -10,8 +10,13 @@
  * A read that is answered in one piece asks for all its buffers at once, and a
  * write that waits hands what it has to the volume: nobody waits for buffers
  * while holding some that only it could set free.
+ *
+ * An export leaves as many as its sessions have: one whose store hangs ends up
+ * with half of the pools, two with a third each, and the others go on.
  */
 #include "nbd/nbd_priv.h"
+
+#define SHARE_LOOK_COUNT 16u /* sessions whose export's share is looked at in a turn */
 
 static void wait_in(struct nbd_session *session, struct nbd_session_list *list, enum nbd_wait wait)
 {
@@ -23,12 +28,21 @@ static void wait_in(struct nbd_session *session, struct nbd_session_list *list, 
 	TAILQ_INSERT_TAIL(list, session, wait_link);
 }
 
-static void wait_pool(struct nbd_session *session, uint32_t need)
+static void wait_pool(struct nbd_session *session, uint32_t need, bool need_request)
 {
 	session->need = need;
+	session->need_request = need_request;
 	session->turn = 0;
 	nbd_count_lcore(session->lcore, WHERRY_LCORE_nbd_wait_pool);
 	wait_in(session, &session->lcore->waiting, NBD_WAIT_POOL);
+}
+
+static void wait_share(struct nbd_session *session, uint32_t need, bool need_request)
+{
+	session->need = need;
+	session->need_request = need_request;
+	nbd_count_lcore(session->lcore, WHERRY_LCORE_nbd_wait_pool);
+	wait_in(session, &session->lcore->sharing, NBD_WAIT_SHARE);
 }
 
 void nbd_wait_room(struct nbd_session *session)
@@ -41,6 +55,8 @@ static struct nbd_session_list *wait_list(struct nbd_session *session)
 	switch ((enum nbd_wait)session->wait) {
 	case NBD_WAIT_POOL:
 		return &session->lcore->waiting;
+	case NBD_WAIT_SHARE:
+		return &session->lcore->sharing;
 	case NBD_WAIT_OPTION:
 		return &session->lcore->waiting_option;
 	case NBD_WAIT_ROOM:
@@ -71,24 +87,47 @@ static bool share_has_room(struct nbd_session *session)
 	return session->stream && session->stream->unsent_bytes <= STREAM_UNSENT_BYTES_GOAL;
 }
 
-bool nbd_io_available(struct nbd_session *session, uint32_t count)
+/* Who has none may take what there is, however many it needs at once. */
+static bool export_may_take(const struct nbd_export *export_, const struct nbd_lcore *lcore, uint32_t io_count,
+			    bool request)
+{
+	if (export_->io_count && export_->io_count + io_count > lcore->free_io_count)
+		return false;
+	return !request || !export_->request_count || export_->request_count < lcore->free_request_count;
+}
+
+static bool io_available(struct nbd_session *session, uint32_t count)
 {
 	struct nbd_lcore *lcore = session->lcore;
 	if (!share_has_room(session) || session->io_count + count > lcore->io_count_each) {
 		nbd_wait_room(session);
 		return false;
 	}
-	if (lcore->free_io_count < count || (!TAILQ_EMPTY(&lcore->waiting) && session->turn < count)) {
-		wait_pool(session, count);
+	if (!export_may_take(session->export_, lcore, count, false)) {
+		wait_share(session, count, false);
 		return false;
 	}
+	if (lcore->free_io_count < count || (!TAILQ_EMPTY(&lcore->waiting) && session->turn < count)) {
+		wait_pool(session, count, false);
+		return false;
+	}
+	return true;
+}
+
+bool nbd_io_grant(struct nbd_session *session, uint32_t count)
+{
+	if (!io_available(session, count))
+		return false;
+	session->granted = count;
 	return true;
 }
 
 struct nbd_io *nbd_io_take(struct nbd_session *session)
 {
 	struct nbd_lcore *lcore = session->lcore;
-	if (!nbd_io_available(session, 1))
+	if (session->granted)
+		session->granted--;
+	else if (!io_available(session, 1))
 		return NULL;
 	struct nbd_io *io = lcore->free_ios;
 	lcore->free_ios = io->next;
@@ -96,6 +135,9 @@ struct nbd_io *nbd_io_take(struct nbd_session *session)
 	session->turn -= session->turn != 0;
 	session->io_count++;
 	io->session = session;
+	io->export_ = session->export_;
+	io->export_->io_count++;
+	nbd_export_get(io->export_);
 	io->next = NULL;
 	io->have_bytes = 0;
 	io->complete = false;
@@ -109,17 +151,23 @@ struct nbd_request *nbd_request_take(struct nbd_session *session)
 		nbd_wait_room(session);
 		return NULL;
 	}
+	if (!export_may_take(session->export_, lcore, 0, true)) {
+		wait_share(session, 0, true);
+		return NULL;
+	}
 	struct nbd_request *request = lcore->free_requests;
 	if (!request || (!TAILQ_EMPTY(&lcore->waiting) && session->turn == 0)) {
-		wait_pool(session, 1);
+		wait_pool(session, 1, true);
 		return NULL;
 	}
 	lcore->free_requests = request->next;
+	lcore->free_request_count--;
 	session->request_count++;
 	session->active_count++;
 	lcore->under_way++;
 	request->session = session;
 	request->export_ = session->export_;
+	request->export_->request_count++;
 	nbd_export_get(request->export_);
 	return request;
 }
@@ -160,6 +208,8 @@ void nbd_io_put(struct nbd_io *io)
 	lcore->free_ios = io;
 	lcore->free_io_count++;
 	session->io_count--;
+	io->export_->io_count--;
+	nbd_export_put(io->export_);
 	moved(session);
 }
 
@@ -168,7 +218,9 @@ void nbd_request_put(struct nbd_request *request)
 	struct nbd_session *session = request->session;
 	request->next = session->lcore->free_requests;
 	session->lcore->free_requests = request;
+	session->lcore->free_request_count++;
 	session->request_count--;
+	request->export_->request_count--;
 	nbd_export_put(request->export_);
 	moved(session);
 }
@@ -240,9 +292,24 @@ void nbd_option_send(struct nbd_session *session, uint32_t len_bytes)
 	send_out(session, &option->buf);
 }
 
-static bool pool_has(const struct nbd_lcore *lcore, uint32_t need)
+static bool pool_has(const struct nbd_lcore *lcore, const struct nbd_session *session)
 {
-	return lcore->free_io_count >= need && lcore->free_requests;
+	return lcore->free_io_count >= session->need && (!session->need_request || lcore->free_requests);
+}
+
+/* By turns: those of an export whose store hangs may be many, and are passed by. */
+static void wake_sharing(struct nbd_lcore *lcore)
+{
+	struct nbd_session *session;
+	for (uint32_t i = 0; i < SHARE_LOOK_COUNT && (session = TAILQ_FIRST(&lcore->sharing)) != NULL; i++) {
+		if (export_may_take(session->export_, lcore, session->need, session->need_request)) {
+			nbd_wait_stop(session);
+			nbd_session_continue(session);
+		} else {
+			TAILQ_REMOVE(&lcore->sharing, session, wait_link);
+			TAILQ_INSERT_TAIL(&lcore->sharing, session, wait_link);
+		}
+	}
 }
 
 /* Who goes on may queue again at once: a turn looks at no more than everybody. */
@@ -255,12 +322,13 @@ void nbd_pool_wake(struct nbd_lcore *lcore)
 		nbd_session_continue(session);
 	}
 	for (uint32_t i = 0; i < count && (session = TAILQ_FIRST(&lcore->waiting)) != NULL; i++) {
-		if (!pool_has(lcore, session->need))
+		if (!pool_has(lcore, session))
 			break;
 		nbd_wait_stop(session);
 		session->turn = session->need;
 		nbd_session_continue(session);
 	}
+	wake_sharing(lcore);
 	for (uint32_t i = 0; i < count && (session = TAILQ_FIRST(&lcore->waiting_option)) != NULL; i++) {
 		if (!lcore->free_options)
 			break;

@@ -244,7 +244,7 @@ static bool chunks_issue(struct nbd_request *request)
 static bool ordered_issue(struct nbd_request *request)
 {
 	struct nbd_session *session = request->session;
-	if (request->hold && request->at_bytes == 0 && !nbd_io_available(session, piece_count(request)))
+	if (request->hold && request->at_bytes == 0 && !nbd_io_grant(session, piece_count(request)))
 		return false;
 	request->busy = true;
 	while (!request->issued && !request->error) {
@@ -255,6 +255,7 @@ static bool ordered_issue(struct nbd_request *request)
 		vol_port_submit(&request->export_->settings.volume, &io->vol);
 	}
 	request->busy = false;
+	session->granted = 0; /* after a failure */
 	const bool over = request->issued || request->error;
 	ordered_push(request);
 	return over;

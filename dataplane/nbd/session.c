@@ -280,10 +280,13 @@ void nbd_session_release(struct nbd_session *session)
 	__atomic_store_n(&lcore->env.lcore_stats[WHERRY_LCORE_nbd_sessions], lcore->session_count, __ATOMIC_RELAXED);
 }
 
-static bool is_starved(const struct nbd_lcore *lcore, uint64_t now_ns)
+/* Somebody waits for long for what this one may have. */
+static bool starves_others(const struct nbd_session *session, uint64_t now_ns)
 {
-	const struct nbd_session *first = TAILQ_FIRST(&lcore->waiting);
-	return first && now_ns - first->wait_since_ns > NBD_STARVED_NS;
+	const struct nbd_session *pool = TAILQ_FIRST(&session->lcore->waiting);
+	const struct nbd_session *share = TAILQ_FIRST(&session->lcore->sharing);
+	return (pool && now_ns - pool->wait_since_ns > NBD_STARVED_NS) ||
+	       (share && share->export_ == session->export_ && now_ns - share->wait_since_ns > NBD_STARVED_NS);
 }
 
 /* In the middle of something that the peer has to end. */
@@ -298,6 +301,13 @@ static bool ends_by_peer(const struct nbd_session *session)
 {
 	return session->ending &&
 	       (session->wait == NBD_WAIT_NONE ? owes_bytes(session) : session->stream->unsent_bytes);
+}
+
+/* Its peer neither reads what is in its buffers nor fills them; those that its store has are not its peer's fault. */
+static bool hoards(const struct nbd_session *session)
+{
+	return session->io_count && (session->receiving || session->stream->unsent_bytes) &&
+	       session->wait != NBD_WAIT_POOL && session->wait != NBD_WAIT_SHARE;
 }
 
 void nbd_session_check(struct nbd_session *session, uint64_t now_ns)
@@ -318,7 +328,6 @@ void nbd_session_check(struct nbd_session *session, uint64_t now_ns)
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_close);
 	else if (session->wait == NBD_WAIT_NONE && owes_bytes(session) && idle_ns > NBD_STALL_NS)
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_stalled);
-	else if (session->io_count && idle_ns > NBD_IDLE_NS && session->wait != NBD_WAIT_POOL &&
-		 is_starved(session->lcore, now_ns))
+	else if (hoards(session) && idle_ns > NBD_IDLE_NS && starves_others(session, now_ns))
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_hoarding);
 }
