@@ -92,7 +92,7 @@ static struct net_config *configure(void)
 		.address_count = 3,
 		.routes = &route,
 		.route_count = 1,
-		.ports = {[0] = {{2, 0, 0, 0, 0, 1}, 1500, true, true, true}},
+		.ports = {[0] = {{2, 0, 0, 0, 0, 1}, 1500, true, true, true, true}},
 	};
 	char error[200];
 	return net_config_create(&settings, error, sizeof error);
