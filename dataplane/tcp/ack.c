@@ -88,7 +88,8 @@ bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment)
 	if (result.sacked_ns && !result.acked_bytes)
 		tcp_rtt_sample(conn, conn->lcore->now_ns - result.sacked_ns);
 	/* Without SACK a duplicate is one that changes nothing (RFC 5681 2). */
-	const bool duplicate = !conn->sack && !old && !result.acked_bytes && conn->snd_wnd == window_before;
+	const bool duplicate =
+		!conn->sack && !old && !result.acked_bytes && !segment->payload_bytes && conn->snd_wnd == window_before;
 	if (had_sent && (result.acked_bytes || result.delivered_bytes || result.dsack || duplicate ||
 			 (conn->ecn && segment->flags & TCP_ECE))) {
 		tcp_probe_acked(conn, segment, &result);

@@ -95,14 +95,6 @@ struct tcp_conn *tcp_conn_take(struct tcp_lcore *lcore, const struct tcp_key *ke
 	return conn;
 }
 
-void tcp_ready(struct tcp_conn *conn)
-{
-	if (conn->is_ready)
-		return;
-	conn->is_ready = true;
-	TAILQ_INSERT_TAIL(&conn->lcore->ready, conn, ready_link);
-}
-
 static void drop_received(struct tcp_conn *conn)
 {
 	struct tcp_held *held;
@@ -131,6 +123,7 @@ void tcp_conn_end(struct tcp_conn *conn, enum stream_close reason)
 	drop_received(conn);
 	conn->ack_now = false;
 	conn->unacked_segments = 0;
+	conn->noted_count = conn->noted_credit = 0;
 	conn->rexmt_ns = conn->ack_ns = conn->keep_ns = UINT64_MAX;
 	wheel_cancel(&conn->lcore->wheel, &conn->node.timer);
 	tcp_table_remove(conn->lcore, &conn->node);
@@ -159,6 +152,8 @@ void tcp_conn_free(struct tcp_conn *conn)
 	if (conn->state == TCP_TIME_WAIT)
 		TAILQ_REMOVE(&lcore->time_wait, conn, all_link);
 	conn->state = TCP_CLOSED;
+	conn->shape = 0;
+	conn->noted_count = conn->noted_credit = 0;
 	conn->rexmt_ns = conn->ack_ns = conn->keep_ns = UINT64_MAX;
 	tcp_sent_drop_all(conn);
 	drop_received(conn);

@@ -77,6 +77,7 @@ void tcp_icmp(struct tcp_lcore *lcore, const struct net_icmp_view *icmp, uint64_
 		return;
 	}
 	struct tcp_conn *conn = (struct tcp_conn *)((char *)node - offsetof(struct tcp_conn, node));
+	tcp_flush_noted(conn);
 	/* Only about what is in flight (RFC 5927 4.1). */
 	const bool plausible = tcp_seq_leq(conn->snd_una, icmp->seq) && tcp_seq_lt(icmp->seq, conn->snd_nxt);
 	if (plausible && icmp->error == NET_ERROR_TOO_BIG) {

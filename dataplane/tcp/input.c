@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Arrival of a segment, in the order of RFC 9293 3.10.7.
- *
- * A segment that is what was expected (in order, acceptable acknowledgement,
- * nothing special) goes straight to acknowledgement and payload; any doubt takes
- * the long way.
- */
+/* Arrival of a segment that is not what was expected (fast.c), in the order of RFC 9293 3.10.7. */
 #include "tcp/tcp_priv.h"
 #include "util/checksum.h"
 
 #define PAWS_IDLE_NS (24ull * 86400 * 1000 * TCP_NS_PER_MS) /* RFC 7323 5.5 */
-#define SPECIAL_FLAGS (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG | TCP_ECE | TCP_CWR)
 
 void tcp_challenge(struct tcp_conn *conn)
 {
@@ -209,35 +202,11 @@ static bool may_reuse(const struct tcp_conn *conn, const struct tcp_segment *seg
 	return tcp_seq_lt(conn->rcv_nxt, segment->seq);
 }
 
-static bool is_expected(const struct tcp_conn *conn, const struct tcp_arrival *arrival)
-{
-	const struct tcp_segment *segment = &arrival->segment;
-	if (conn->state != TCP_ESTABLISHED || (segment->flags & (SPECIAL_FLAGS | TCP_ACK)) != TCP_ACK ||
-	    segment->seq != conn->rcv_nxt || segment->payload_bytes > conn->rcv_edge - conn->rcv_nxt)
-		return false;
-	if (segment->options.has_timestamps != conn->timestamps ||
-	    (conn->timestamps && tcp_seq_lt(segment->options.ts_val, conn->ts_recent)))
-		return false;
-	return segment->ack - conn->snd_una <= conn->snd_nxt - conn->snd_una && conn->cc != &tcp_dctcp_ops &&
-	       arrival->view->ecn != IP_ECN_CE;
-}
-
 void tcp_conn_input(struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
 	struct tcp_segment *segment = &arrival->segment;
+	tcp_flush_noted(conn);
 	conn->segments_in++;
-	if (is_expected(conn, arrival)) {
-		conn->heard_ns = conn->lcore->now_ns;
-		remember_timestamp(conn, segment);
-		const bool says_something = segment->ack != conn->snd_una || segment->options.sack_count ||
-					    segment->payload_bytes == 0 ||
-					    (uint32_t)segment->window << conn->snd_wscale != conn->snd_wnd;
-		if (says_something && (!tcp_ack_input(conn, segment) || conn->finished))
-			return;
-		if (segment->payload_bytes)
-			tcp_receive(conn, arrival);
-		return;
-	}
 	if (conn->state == TCP_SYN_SENT) {
 		tcp_syn_sent_input(conn, arrival);
 		return;
@@ -287,7 +256,8 @@ static void stranger_input(struct tcp_lcore *lcore, struct tcp_arrival *arrival,
 
 static void route(struct tcp_lcore *lcore, struct tcp_arrival *arrival)
 {
-	/* cppcheck-suppress ctuuninitvar; tcp_input has set every member but those of options that are not there */
+	/* cppcheck-suppress ctuuninitvar; tcp_input_slowly has set every member but those of options that are not there
+	 */
 	const struct ip_view *view = arrival->view;
 	const struct tcp_key key = {view->dst, view->src, arrival->segment.destination_port,
 				    arrival->segment.source_port};
@@ -311,9 +281,8 @@ static void route(struct tcp_lcore *lcore, struct tcp_arrival *arrival)
 	stranger_input(lcore, arrival, &key);
 }
 
-void tcp_input(struct tcp_lcore *lcore, struct pkt *pkt, const struct ip_view *view, uint64_t now_ns)
+void tcp_input_slowly(struct tcp_lcore *lcore, struct pkt *pkt, const struct ip_view *view)
 {
-	lcore->now_ns = now_ns;
 	struct tcp_arrival arrival;
 	arrival.pkt = pkt;
 	arrival.view = view;

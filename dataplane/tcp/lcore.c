@@ -165,6 +165,7 @@ unsigned tcp_poll(struct tcp_lcore *lcore, uint64_t now_ns)
 	/* What callbacks make ready meanwhile waits for the next turn. */
 	struct tcp_conn *last = TAILQ_LAST(&lcore->ready, tcp_conn_list);
 	for (struct tcp_conn *conn; last && (conn = TAILQ_FIRST(&lcore->ready)); moved++) {
+		tcp_flush_noted(conn); /* still in the list: it need not be put there again */
 		TAILQ_REMOVE(&lcore->ready, conn, ready_link);
 		conn->is_ready = false;
 		const bool is_last = conn == last;

@@ -32,6 +32,7 @@ void tcp_conn_established(struct tcp_conn *conn, uint16_t window)
 	conn->timer = TCP_TIMER_NONE;
 	conn->rexmt_ns = UINT64_MAX;
 	conn->cc->init(conn);
+	tcp_fast_choose(conn);
 	if (conn->settings.keepalive_idle_ms)
 		conn->keep_ns = now_ns + conn->settings.keepalive_idle_ms * TCP_NS_PER_MS;
 	/* What was asked for before the handshake was over. */

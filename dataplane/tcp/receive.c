@@ -10,8 +10,6 @@
  */
 #include "tcp/tcp_priv.h"
 
-#define BURST_SEGMENTS 8u /* acknowledged at once, without waiting for the end of the turn */
-
 uint32_t tcp_receive_room(const struct tcp_conn *conn)
 {
 	const struct tcp_lcore *lcore = conn->lcore;
@@ -44,8 +42,8 @@ bool tcp_window_opens(const struct tcp_conn *conn)
 	return now < 2u * conn->rcv_mss && more >= tcp_min_u32(2u * conn->rcv_mss, conn->rcv_target / 2);
 }
 
-/* Dynamic right-sizing: room for twice what the protocol takes in a round trip. */
-static void autotune(struct tcp_conn *conn)
+/* Room for twice what the protocol takes in a round trip. */
+void tcp_autotune(struct tcp_conn *conn)
 {
 	const uint64_t now_ns = conn->lcore->now_ns;
 	const uint64_t rtt_ns = conn->srtt_ns ? conn->srtt_ns : 100 * TCP_NS_PER_MS;
@@ -120,7 +118,7 @@ void tcp_deliver(struct tcp_conn *conn)
 void tcp_ack_later(struct tcp_conn *conn)
 {
 	conn->unacked_segments++;
-	if (conn->unacked_segments >= BURST_SEGMENTS && !conn->in_callback)
+	if (conn->unacked_segments >= TCP_ACK_BURST && !conn->in_callback)
 		(void)tcp_send_ack(conn);
 	if (conn->unacked_segments >= 2) {
 		tcp_ready(conn);
@@ -161,6 +159,21 @@ static bool hold_unread(struct tcp_conn *conn, struct tcp_arrival *arrival, uint
 	return true;
 }
 
+/* The protocol took some of the payload: the rest is kept.  False: no budget, it is to be sent again. */
+static bool keep_rest(struct tcp_conn *conn, struct tcp_arrival *arrival, uint32_t taken)
+{
+	const uint32_t len = arrival->segment.payload_bytes;
+	if (conn->finished)
+		return true;
+	if (taken < len && !hold_unread(conn, arrival, taken)) {
+		conn->rcv_nxt -= len - taken;
+		conn->bytes_in += taken;
+		return false;
+	}
+	conn->bytes_in += len;
+	return true;
+}
+
 /* Payload that begins at rcv_nxt.  False: dropped, and to be sent again. */
 static bool take_payload(struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
@@ -173,20 +186,43 @@ static bool take_payload(struct tcp_conn *conn, struct tcp_arrival *arrival)
 	if (!conn->paused && !conn->in_callback && TAILQ_EMPTY(&conn->unread)) {
 		conn->rcv_nxt += len; /* what callbacks send acknowledges it */
 		taken = call_on_data(conn, arrival->payload, len);
-		if (conn->finished)
-			return true;
-		if (taken < len && !hold_unread(conn, arrival, taken)) {
-			conn->rcv_nxt -= len - taken;
-			conn->bytes_in += taken;
+		if (!keep_rest(conn, arrival, taken))
 			return false;
-		}
 	} else {
 		if (!hold_unread(conn, arrival, 0))
 			return false;
 		conn->rcv_nxt += len;
+		conn->bytes_in += len;
 	}
-	conn->bytes_in += len;
 	return true;
+}
+
+static void not_kept(struct tcp_conn *conn)
+{
+	TCP_COUNT(conn->lcore, drop_held);
+	conn->ack_now = true;
+	tcp_ready(conn);
+}
+
+/* Payload was taken: acknowledge it, and see what the protocol made of it. */
+static void received(struct tcp_conn *conn)
+{
+	tcp_ack_later(conn);
+	tcp_autotune(conn);
+	if (!TAILQ_EMPTY(&conn->unread) || conn->fin_received || conn->resume_wanted)
+		tcp_deliver(conn);
+	if (!conn->finished && (conn->stream.unsent_bytes || conn->sent_count))
+		tcp_ready(conn);
+}
+
+void tcp_receive_rest(struct tcp_conn *conn, struct tcp_arrival *arrival, uint32_t taken)
+{
+	const uint32_t len = arrival->segment.payload_bytes;
+	conn->paused = taken < len && !conn->resume_wanted;
+	if (!keep_rest(conn, arrival, tcp_min_u32(taken, len)))
+		not_kept(conn);
+	else if (!conn->finished)
+		received(conn);
 }
 
 void tcp_receive(struct tcp_conn *conn, struct tcp_arrival *arrival)
@@ -194,9 +230,7 @@ void tcp_receive(struct tcp_conn *conn, struct tcp_arrival *arrival)
 	const bool gap = !TAILQ_EMPTY(&conn->ahead);
 	bool fin = arrival->segment.flags & TCP_FIN;
 	if (!take_payload(conn, arrival)) {
-		TCP_COUNT(conn->lcore, drop_held);
-		conn->ack_now = true;
-		tcp_ready(conn);
+		not_kept(conn);
 		return;
 	}
 	if (conn->finished)
@@ -215,10 +249,5 @@ void tcp_receive(struct tcp_conn *conn, struct tcp_arrival *arrival)
 		if (conn->state == TCP_TIME_WAIT)
 			tcp_conn_time_wait(conn);
 	}
-	tcp_ack_later(conn);
-	autotune(conn);
-	if (!TAILQ_EMPTY(&conn->unread) || conn->fin_received || conn->resume_wanted)
-		tcp_deliver(conn);
-	else if (conn->stream.unsent_bytes)
-		tcp_ready(conn);
+	received(conn);
 }

@@ -146,7 +146,8 @@ static void grow(struct tcp_conn *conn, uint32_t acked)
 	conn->validated_ns = conn->lcore->now_ns;
 	if (conn->cwnd < conn->ssthresh) {
 		/* RFC 3465 with L = 2, but not beyond the threshold in one step. */
-		const uint32_t step = tcp_min_u32(acked, conn->phase == TCP_LOSS ? conn->mss : 2u * conn->mss);
+		const uint32_t each = conn->ack_credit ? conn->ack_credit : 2u * conn->mss;
+		const uint32_t step = tcp_min_u32(acked, conn->phase == TCP_LOSS ? conn->mss : each);
 		const uint32_t most = conn->ssthresh - conn->cwnd;
 		conn->cwnd += tcp_min_u32(step, most);
 	} else {

@@ -86,6 +86,16 @@ static void fill_sack(struct tcp_conn *conn, struct tcp_options *options, uint32
 	options->sack_count = (uint8_t)count;
 }
 
+/* Every segment carries the acknowledgement. */
+static inline void acknowledged(struct tcp_conn *conn)
+{
+	conn->last_ack_sent = conn->rcv_nxt;
+	conn->ack_now = false;
+	conn->unacked_segments = 0;
+	conn->ack_ns = UINT64_MAX;
+	conn->segments_out++;
+}
+
 /* room_bytes: for SACK blocks. */
 static uint32_t emit_header(struct tcp_conn *conn, uint8_t *to, uint8_t flags, uint32_t seq, uint32_t room_bytes)
 {
@@ -107,13 +117,26 @@ static uint32_t emit_header(struct tcp_conn *conn, uint8_t *to, uint8_t flags, u
 	if (conn->ece_pending && conn->ecn && !(flags & TCP_RST))
 		segment.flags |= TCP_ECE;
 	const uint32_t bytes = tcp_segment_emit(to, &segment);
-	/* Every segment carries the acknowledgement. */
-	conn->last_ack_sent = conn->rcv_nxt;
-	conn->ack_now = false;
-	conn->unacked_segments = 0;
-	conn->ack_ns = UINT64_MAX;
-	conn->segments_out++;
+	acknowledged(conn);
 	return bytes;
+}
+
+/* Nothing but an acknowledgement beside sequence number and flags: no SACK block, no echo of congestion. */
+static inline bool is_plain(const struct tcp_conn *conn)
+{
+	return !conn->sack_count && !conn->dsack_set && !conn->ece_pending;
+}
+
+/* What the header of every plain segment of this moment has. */
+static inline void begin_plain(struct tcp_conn *conn, struct tcp_plain *plain)
+{
+	plain->shape = conn->timestamps ? TCP_SHAPE_TIMESTAMPS : TCP_SHAPE_BARE;
+	plain->window = advertise(conn);
+	plain->source_port = conn->node.key.local_port;
+	plain->destination_port = conn->node.key.remote_port;
+	plain->ack = conn->rcv_nxt;
+	plain->ts_val = tcp_ts_now(conn);
+	plain->ts_ecr = conn->ts_recent;
 }
 
 static void put_out(struct tcp_conn *conn, struct pkt *pkt, enum ip_ecn ecn)
@@ -131,7 +154,16 @@ bool tcp_send_control(struct tcp_conn *conn, uint8_t flags, uint32_t seq)
 	struct pkt *pkt = new_packet(conn->lcore, &conn->path);
 	if (!pkt)
 		return false;
-	pkt->len_bytes = emit_header(conn, pkt->data, flags, seq, TCP_OPTION_BYTES_MAX);
+	if (flags == TCP_ACK && is_plain(conn)) {
+		struct tcp_plain plain;
+		begin_plain(conn, &plain);
+		plain.seq = seq;
+		tcp_plain_emit(pkt->data, &plain, 0);
+		pkt->len_bytes = tcp_plain_bytes(&plain);
+		acknowledged(conn);
+	} else {
+		pkt->len_bytes = emit_header(conn, pkt->data, flags, seq, TCP_OPTION_BYTES_MAX);
+	}
 	put_out(conn, pkt, IP_ECN_NOT_ECT);
 	return true;
 }

@@ -36,6 +36,7 @@ bool tcp_step(struct tcp_conn *conn, enum tcp_event event)
 		return false;
 	}
 	conn->state = (uint8_t)next;
+	tcp_fast_choose(conn);
 	return true;
 }
 

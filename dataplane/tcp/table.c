@@ -1,36 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Finding a connection by its addresses and ports.
- *
- * The hash is keyed, so that a stranger cannot choose ports that collide; it is
- * a few multiplications rather than SipHash because every segment pays for it,
- * and what an attacker could learn from timing only lengthens chains that the
- * size of the pools bounds.
- */
+/* Finding a connection by its addresses and ports. */
 #include <errno.h>
 
-#include "tcp/tcp_priv.h"
-
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-	const unsigned __int128 product = (unsigned __int128)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t load(const uint8_t *at)
-{
-	uint64_t word;
-	memcpy(&word, at, sizeof word);
-	return word;
-}
+#include "tcp/flow.h"
 
 uint32_t tcp_hash(const struct tcp_lcore *lcore, const struct tcp_key *key)
 {
-	const uint64_t *k = lcore->hash_key;
-	const uint64_t ports = (uint64_t)key->local_port << 16 | key->remote_port;
-	uint64_t h = fold(load(key->local.b) ^ k[0], load(key->local.b + 8) ^ k[1]);
-	h ^= fold(load(key->remote.b) ^ k[2], load(key->remote.b + 8) ^ k[3]);
-	return (uint32_t)fold(h ^ ports ^ k[1], k[0] ^ k[2]);
+	return tcp_flow_hash(lcore, &key->local, &key->remote, key->local_port, key->remote_port);
 }
 
 struct tcp_node *tcp_find(const struct tcp_lcore *lcore, const struct tcp_key *key, uint32_t hash)
@@ -60,6 +36,8 @@ void tcp_table_remove(struct tcp_lcore *lcore, struct tcp_node *node)
 		at = &(*at)->next;
 	*at = node->next;
 	node->in_table = false;
+	if (lcore->last && node == &lcore->last->node)
+		lcore->last = NULL;
 }
 
 struct tcp_listener *tcp_find_listener(const struct tcp_lcore *lcore, const struct ip_addr *local, uint16_t port)

@@ -31,6 +31,7 @@
 #define TCP_MSS_DEFAULT_V6 1220u
 #define TCP_WINDOW_FIRST 65535u
 #define TCP_CHALLENGE_COUNT 8u /* a second and connection */
+#define TCP_ACK_BURST 8u       /* segments acknowledged at once, without waiting for the end of the turn */
 #define TCP_COPY_BYTES 256u    /* pieces up to this are copied behind the header */
 
 #define TCP_COUNT(lcore, name) ((lcore)->env.lcore_stats[WHERRY_LCORE_tcp_##name]++)
@@ -132,6 +133,7 @@ struct tcp_conn {
 	uint8_t phase; /* enum tcp_phase */
 	uint8_t rcv_wscale, snd_wscale;
 	bool timestamps, sack, ecn;
+	uint16_t shape;   /* of the segments that fast.c takes; 0: none */
 	bool is_ready;    /* in lcore->ready */
 	bool ack_now;     /* an acknowledgement is owed at the end of the turn */
 	bool in_callback; /* the protocol is being called */
@@ -142,6 +144,10 @@ struct tcp_conn {
 	uint32_t unacked_segments;
 	uint32_t cwnd, flight_bytes;
 	uint32_t snd_wl1, snd_wl2;
+	/* Plain acknowledgements of this turn, noted by fast.c and not taken yet; the newest says all. */
+	uint32_t noted_count; /* 0: the others mean nothing */
+	uint32_t noted_ack, noted_seq, noted_ecr;
+	uint32_t noted_wnd, noted_credit; /* bytes */
 	uint64_t heard_ns;
 	uint64_t rexmt_ns, ack_ns; /* deadlines; UINT64_MAX: none */
 	uint64_t push_bytes;       /* of the unsent bytes, those that need not wait for a full segment */
@@ -189,6 +195,7 @@ struct tcp_conn {
 	const struct tcp_cc_ops *cc;
 	uint32_t ssthresh, recovery_point;
 	uint32_t acked_remainder;
+	uint32_t ack_credit; /* slow start by one acknowledgement that stands for several: at most so many bytes */
 	uint32_t flight_max; /* of this round */
 	uint32_t flight_max_before;
 	uint32_t round_end;
@@ -272,6 +279,8 @@ struct tcp_lcore {
 	struct tcp_settings settings;
 	uint64_t now_ns;
 	uint64_t hash_key[4];
+	struct tcp_conn *last; /* found last by fast.c: segments come in bursts; NULL: none */
+	bool no_fast;          /* tests: every segment goes the long way */
 	struct tcp_node **buckets;
 	uint32_t bucket_mask;
 	struct tcp_conn_list ready, free, time_wait;
@@ -347,10 +356,18 @@ void tcp_conn_time_wait(struct tcp_conn *conn);
 /* Both sides have ended and everything was read: tell. */
 void tcp_conn_check_end(struct tcp_conn *conn);
 void tcp_conn_free(struct tcp_conn *conn);
-void tcp_ready(struct tcp_conn *conn);
+static inline void tcp_ready(struct tcp_conn *conn)
+{
+	if (conn->is_ready)
+		return;
+	conn->is_ready = true;
+	TAILQ_INSERT_TAIL(&conn->lcore->ready, conn, ready_link);
+}
 extern const struct stream_ops tcp_stream_ops;
 
 /* ---- input.c, open.c ---- */
+/* tcp_input for a segment that fast.c has not taken. */
+void tcp_input_slowly(struct tcp_lcore *lcore, struct pkt *pkt, const struct ip_view *view);
 void tcp_conn_input(struct tcp_conn *conn, struct tcp_arrival *arrival);
 void tcp_challenge(struct tcp_conn *conn);
 void tcp_syn_sent_input(struct tcp_conn *conn, struct tcp_arrival *arrival);
@@ -372,6 +389,17 @@ void tcp_cookie_make(struct tcp_lcore *lcore, struct tcp_half *half, const struc
 bool tcp_cookie_check(struct tcp_lcore *lcore, struct tcp_half *half, const struct tcp_key *key,
 		      const struct tcp_segment *segment);
 uint8_t tcp_wscale_for(uint32_t window_bytes);
+
+/* ---- fast.c ---- */
+/* Take the acknowledgements that were noted. */
+void tcp_fast_flush(struct tcp_conn *conn);
+static inline void tcp_flush_noted(struct tcp_conn *conn)
+{
+	if (conn->noted_count)
+		tcp_fast_flush(conn);
+}
+/* After a change of state or of what was agreed upon: which segments are plain enough. */
+void tcp_fast_choose(struct tcp_conn *conn);
 
 /* ---- ack.c, sack.c, rack.c, recovery.c, rtt.c, probe.c ---- */
 struct tcp_ack_result {
@@ -405,6 +433,11 @@ void tcp_dctcp_received(struct tcp_conn *conn, bool ce);
 /* ---- receive.c, reassembly.c ---- */
 /* Payload that begins at or before rcv_nxt, and what it makes contiguous.  May call the protocol. */
 void tcp_receive(struct tcp_conn *conn, struct tcp_arrival *arrival);
+/* The same for payload at rcv_nxt that was given to the protocol already, of which it took so much; rcv_nxt is behind
+ * it. */
+void tcp_receive_rest(struct tcp_conn *conn, struct tcp_arrival *arrival, uint32_t taken);
+/* Dynamic right-sizing of the window, when a round trip has passed. */
+void tcp_autotune(struct tcp_conn *conn);
 void tcp_deliver(struct tcp_conn *conn);
 /* Keep a packet that is ahead of rcv_nxt. */
 void tcp_hold_ahead(struct tcp_conn *conn, struct tcp_arrival *arrival);

@@ -289,6 +289,7 @@ static void on_keep(struct tcp_conn *conn)
 void tcp_conn_timer(struct tcp_conn *conn)
 {
 	const uint64_t now_ns = conn->lcore->now_ns;
+	tcp_flush_noted(conn);
 	if (conn->ack_ns <= now_ns) {
 		conn->ack_ns = UINT64_MAX;
 		conn->ack_now = true;

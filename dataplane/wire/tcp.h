@@ -86,6 +86,80 @@ static inline uint32_t tcp_segment_length(const struct tcp_segment *segment)
 __attribute__((warn_unused_result)) struct wire_status tcp_segment_parse(const uint8_t *bytes, uint32_t len_bytes,
 									 struct tcp_segment *segment);
 
+/* ---- what nearly every segment is ---- */
+
+/* ACK, with or without PSH, and either no option or the timestamps, aligned by two NOPs (RFC 7323 A). */
+struct tcp_plain {
+	uint16_t shape; /* TCP_SHAPE_... */
+	uint16_t window;
+	uint16_t source_port, destination_port;
+	uint32_t seq, ack;
+	uint32_t ts_val, ts_ecr; /* of TCP_SHAPE_TIMESTAMPS */
+};
+
+/* The header's bytes of data offset and flags, but for PSH. */
+#define TCP_SHAPE_BARE (5u << 12 | TCP_ACK)
+#define TCP_SHAPE_TIMESTAMPS (8u << 12 | TCP_ACK)
+#define TCP_TIMESTAMPS_WORD 0x0101080au /* NOP, NOP, kind 8 of 10 bytes */
+
+struct tcp_plain_header {
+	struct tcp_header header;
+	be32 kind, ts_val, ts_ecr; /* not there in TCP_SHAPE_BARE */
+};
+_Static_assert(sizeof(struct tcp_plain_header) == TCP_HEADER_BYTES + TCP_TIMESTAMPS_BYTES, "RFC 7323 3.2");
+
+static inline uint32_t tcp_plain_bytes(const struct tcp_plain *plain)
+{
+	return (uint32_t)(plain->shape >> 12) * 4;
+}
+
+/* False: it is something else, or not whole. */
+static inline bool tcp_plain_parse(const uint8_t *bytes, uint32_t len_bytes, struct tcp_plain *plain)
+{
+	const struct tcp_plain_header *wire = (const struct tcp_plain_header *)bytes;
+	if (len_bytes < TCP_HEADER_BYTES)
+		return false;
+	plain->shape = (uint16_t)(wire->header.offset << 8 | (wire->header.flags & ~TCP_PSH));
+	if (plain->shape == TCP_SHAPE_TIMESTAMPS) {
+		if (len_bytes < sizeof *wire || be32_get(wire->kind) != TCP_TIMESTAMPS_WORD)
+			return false;
+		plain->ts_val = be32_get(wire->ts_val);
+		plain->ts_ecr = be32_get(wire->ts_ecr);
+	} else {
+		if (plain->shape != TCP_SHAPE_BARE)
+			return false;
+		plain->ts_val = plain->ts_ecr = 0;
+	}
+	plain->source_port = be16_get(wire->header.source);
+	plain->destination_port = be16_get(wire->header.destination);
+	plain->seq = be32_get(wire->header.seq);
+	plain->ack = be32_get(wire->header.ack);
+	plain->window = be16_get(wire->header.window);
+	return true;
+}
+
+/* Header with the checksum 0 and more flags than the shape has; room for tcp_plain_bytes. */
+static inline void tcp_plain_emit(uint8_t *to, const struct tcp_plain *plain, uint8_t flags)
+{
+	struct tcp_plain_header *wire = (struct tcp_plain_header *)to;
+	wire->header = (struct tcp_header){
+		.source = be16_of(plain->source_port),
+		.destination = be16_of(plain->destination_port),
+		.seq = be32_of(plain->seq),
+		.ack = be32_of(plain->ack),
+		.offset = (uint8_t)(plain->shape >> 8),
+		.flags = (uint8_t)(plain->shape | flags),
+		.window = be16_of(plain->window),
+	};
+	if (plain->shape == TCP_SHAPE_TIMESTAMPS) {
+		wire->kind = be32_of(TCP_TIMESTAMPS_WORD);
+		wire->ts_val = be32_of(plain->ts_val);
+		wire->ts_ecr = be32_of(plain->ts_ecr);
+	}
+}
+
+/* ---- any segment ---- */
+
 /* The options alone, for a header whose length is known to be there. */
 __attribute__((warn_unused_result)) struct wire_status tcp_options_parse(const uint8_t *bytes, uint32_t len_bytes,
 									 struct tcp_options *options);

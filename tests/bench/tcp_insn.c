@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Instructions per TCP segment, in process: a connection is fed with segments,
- * acknowledgements or buffers, 32 a turn, and what it sends goes nowhere.  Run
+ * acknowledgements or buffers, 32 a turn (or one: "alone"), and what it sends
+ * goes nowhere.  Ports compute checksums, but in the cases that say so.  Run
  * under callgrind, which counts inside bench_tcp_measured alone:
  *
  *   valgrind --tool=callgrind --collect-atstart=no --toggle-collect=bench_tcp_measured tcp_insn CASE SEGMENTS
@@ -20,8 +21,9 @@
 #define PAYLOAD_BYTES 1448u
 #define PORT 10809u
 
-enum kind { RECEIVE, RECEIVE_SUM, ACKNOWLEDGE, SEND };
-static const char *const names[] = {"rx-segment", "rx-segment-checksum", "pure-ack", "tx-segment"};
+enum kind { RECEIVE, RECEIVE_SUM, ACKNOWLEDGE, ACKNOWLEDGE_ALONE, SEND, SEND_SUM };
+static const char *const names[] = {"rx-segment",     "rx-segment-checksum", "pure-ack",
+				    "pure-ack-alone", "tx-segment",          "tx-segment-checksum"};
 
 static uint8_t memory[PACKET_COUNT][ROOM_BYTES] __attribute__((aligned(64)));
 static struct pkt pkts[PACKET_COUNT];
@@ -34,6 +36,7 @@ static uint64_t now_ns = 1000000000;
 static uint32_t peer_seq = 5000, peer_ack;
 static struct tcp_segment last;
 static uint64_t received_bytes, sent_segments;
+static bool port_sums; /* checksums of what is sent are the port's work */
 static uint8_t storage[65536];
 static struct pkt_buf bufs[64];
 static const struct ip_addr here = {{[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}},
@@ -48,6 +51,7 @@ static struct pkt *take(void *ctx, uint16_t port_index)
 	pkt->len_bytes = 0;
 	pkt->port_index = port_index;
 	pkt->frag_count = 0;
+	pkt->checksum = PKT_CHECKSUM_UNKNOWN;
 	return pkt;
 }
 
@@ -66,6 +70,7 @@ static int path_open(void *ctx, struct net_path *path, const struct ip_addr *loc
 	path->local = *local;
 	path->remote = *remote;
 	path->mtu = 1500;
+	path->checksum_offload = port_sums;
 	return 0;
 }
 
@@ -195,8 +200,9 @@ static void turn(enum kind kind, unsigned count)
 		return;
 	}
 	/* Segments out, each acknowledged alone: one of the two is measured. */
+	const bool sends = kind == SEND || kind == SEND_SUM;
 	queue(count);
-	if (kind == SEND)
+	if (sends)
 		bench_tcp_measured(NULL, 0);
 	else
 		tcp_poll(tcp, now_ns);
@@ -204,10 +210,10 @@ static void turn(enum kind kind, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		peer_ack += PAYLOAD_BYTES;
 		burst[i] = build(TCP_ACK, 0, false);
-		if (kind == SEND)
+		if (sends)
 			input_unmeasured(burst[i]);
 	}
-	if (kind == ACKNOWLEDGE)
+	if (!sends)
 		bench_tcp_measured(burst, count);
 	else
 		tcp_poll(tcp, now_ns);
@@ -215,6 +221,7 @@ static void turn(enum kind kind, unsigned count)
 
 static int run(enum kind kind, unsigned segments)
 {
+	port_sums = kind != SEND_SUM;
 	for (unsigned i = 0; i < PACKET_COUNT; i++) {
 		pkts[i] = (struct pkt){.head = memory[i], .room_bytes = ROOM_BYTES, .frags = frags[i]};
 		give(NULL, &pkts[i]);
@@ -236,9 +243,10 @@ static int run(enum kind kind, unsigned segments)
 	peer_ack = last.seq + 1;
 	input_unmeasured(build(TCP_ACK, 0, true));
 	for (unsigned i = 0; i < 64; i++)
-		turn(ACKNOWLEDGE, i < BURST - 8 ? 8 + i : BURST); /* the window opens */
-	for (unsigned i = 0; i < segments / BURST; i++)
-		turn(kind, BURST);
+		turn(ACKNOWLEDGE, i < BURST - 8 ? 8 + i : BURST);    /* the window opens */
+	const unsigned each = kind == ACKNOWLEDGE_ALONE ? 1 : BURST; /* of a turn */
+	for (unsigned i = 0; i < segments / each; i++)
+		turn(kind, each);
 	if (!stream || stats[WHERRY_LCORE_tcp_retransmits] ||
 	    ((kind == RECEIVE || kind == RECEIVE_SUM) && received_bytes != (uint64_t)segments * PAYLOAD_BYTES)) {
 		fprintf(stderr, "tcp_insn: the connection did not do what it should\n");

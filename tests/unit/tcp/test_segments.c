@@ -241,6 +241,7 @@ Test(tcp_segments, probes_a_closed_window_with_backoff_and_one_number)
 	cr_expect(count_payload() >= 5, "%u segments", count_payload());
 	cr_expect_eq(peer.seen[0].seq, peer.ack);
 	peer_send(TCP_ACK, peer.seq, peer.ack + 5000, 0);
+	peer_turn();
 	cr_expect_eq(peer_conn()->snd_una, peer.ack + 5000);
 	peer_end();
 }
