@@ -19,7 +19,7 @@ static const char help[] =
 	"Serves AoE from the ports it is given; wherryd starts it and configures it through the socket.\n"
 	"\n"
 	"  --socket PATH         control socket to listen on\n"
-	"  --port name=NAME,device=DEVICE[,mtu=N][,vlans=10;20]\n"
+	"  --port name=NAME,device=DEVICE[,mtu=N][,vlans=10;20][,punt=N]\n"
 	"                        a port; may be given 16 times.  DEVICE is one of\n"
 	"                          pci:0000:01:00.0    PCI function bound to vfio-pci\n"
 	"                          af_xdp:IFACE        kernel interface, AF_XDP: the kernel itself gets no frames\n"
@@ -28,6 +28,8 @@ static const char help[] =
 	"                          tap:IFACE           tap interface, created unless it exists\n"
 	"                          memif:/PATH[,role=server|client][,id=N][,queues=N]\n"
 	"                        MTU 1500 unless given; untagged frames are always served, VLANs when listed.\n"
+	"                        With punt, what is not for the appliance goes to the kernel's interface\n"
+	"                        wherry-NAME, and what that sends leaves by the port: N frames/s each way.\n"
 	"  --lcores LIST         lcores in the EAL's syntax, e.g. \"0-3\" or \"0@(0-1),1@(0-1)\"; one is the main\n"
 	"                        lcore, the others are workers.  Default: with one or two CPUs the main lcore and\n"
 	"                        one worker, both free to run on either; with more, the main lcore on the first\n"
@@ -115,6 +117,15 @@ static int parse_port_item(char *item, struct port_config *port, char *error, si
 	}
 	if (equals && key_len == 5 && strncmp(item, "vlans", 5) == 0)
 		return parse_vlans(text, port, error, error_bytes);
+	if (equals && key_len == 4 && strncmp(item, "punt", 4) == 0) {
+		if (!parse_number(text, 0, WHERRY_PUNT_RATE_MAX, &number)) {
+			snprintf(error, error_bytes, "punt \"%s\" is not valid: a number of frames up to %d", text,
+				 WHERRY_PUNT_RATE_MAX);
+			return -EINVAL;
+		}
+		port->punt_rate = (uint32_t)number;
+		return 0;
+	}
 	bool is_device = equals && key_len == 6 && strncmp(item, "device", 6) == 0;
 	size_t have = strlen(port->device);
 	if (is_device == (have != 0)) {

@@ -20,6 +20,7 @@
 #include "ctl/server.h"
 #include "lcore/cpus.h"
 #include "lcore/eal.h"
+#include "lcore/punt.h"
 #include "lcore/workers.h"
 #include "log/log.h"
 #include "port/drvlog.h"
@@ -136,6 +137,9 @@ static void log_ports(void)
 			"queues",
 			item.name, item.device, item.driver, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], item.mtu,
 			item.link_up ? "up" : "down", item.rx_queues, item.tx_queues);
+		if (item.punt_interface[0])
+			LOG_INFO("port %s: the kernel has %s beside it, at most %u frames/s", item.name,
+				 item.punt_interface, item.punt_rate);
 		if (item.detail[0])
 			LOG_WARN("port %s: %s", item.name, item.detail);
 	}
@@ -155,6 +159,11 @@ static int open_ports(const struct args *args)
 
 static int open_control(const struct args *args)
 {
+	int rc = punt_open();
+	if (rc) {
+		snprintf(error_text, sizeof error_text, "cannot set up the way to the kernel: %s", strerror(-rc));
+		return rc;
+	}
 	ctl_server_set_facts(&(struct ctl_server_facts){
 		.hugepages = rte_eal_has_hugepages() != 0,
 		.owner_set = args->has_user,
@@ -234,6 +243,7 @@ static enum exit_status close_all(enum exit_status status)
 {
 	char leaks[WHERRY_TEXT_BYTES_MAX + 1] = "";
 	privileges_raise_net_admin();
+	punt_close();
 	/* Before the ports: what workers still hold goes back to the pools. */
 	workers_destroy();
 	drvlog_set_quiet(true);

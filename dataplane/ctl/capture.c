@@ -7,14 +7,15 @@
 #include <unistd.h>
 
 #include "ctl/capture_file.h"
-#include "ctl/frame_ring.h"
 #include "ctl/pcapng.h"
 #include "ctl/server_priv.h"
 #include "port/port.h"
+#include "util/frame_ring.h"
 #include "wherry_build.h"
 
 #define PUMP_INTERVAL_US 10000
 #define FLUSH_NS 2000000000ull /* how long an ended capture waits for its reader */
+#define RING_BYTES (4u << 20)  /* of frames on their way, for each worker */
 #define EVERY_PORT 0xffffu
 #define FRAME_BYTES_MAX (WHERRY_MTU_MAX + 64u)
 #define BLOCK_BYTES_MAX (FRAME_BYTES_MAX + 64u)
@@ -85,7 +86,7 @@ static void tap(struct worker *worker, void *ctx, uint16_t port, bool outgoing, 
 			.port_index = port,
 			.outgoing = outgoing,
 		};
-		frame_ring_put(c->rings[worker->index], &record, frame);
+		(void)frame_ring_put(c->rings[worker->index], &record, frame);
 	}
 }
 
@@ -176,7 +177,7 @@ static void capture_release(struct capture *c)
 		if (!c->rings[i])
 			continue;
 		c->dropped += atomic_load_explicit(&c->rings[i]->dropped, memory_order_relaxed);
-		free(c->rings[i]);
+		frame_ring_destroy(c->rings[i]);
 		c->rings[i] = NULL;
 	}
 	if (c->file)
@@ -361,7 +362,7 @@ static int capture_prepare(struct capture *c, struct ctl_request *request, const
 		return errno;
 	request->fd = -1;
 	for (unsigned i = 0; i < worker_count(); i++)
-		if (!(c->rings[i] = calloc(1, sizeof *c->rings[i])))
+		if (!(c->rings[i] = frame_ring_create(RING_BYTES)))
 			return ENOMEM;
 	c->port = m->port;
 	c->by_mac = m->mac.count > 0;

@@ -7,6 +7,7 @@
 #include "ctl/exports.h"
 #include "ctl/nbd.h"
 #include "ctl/server_priv.h"
+#include "lcore/punt.h"
 #include "port/port.h"
 #include "stats/snapshot.h"
 
@@ -87,7 +88,12 @@ void ctl_on_volume_list(struct ctl_request *request, const struct wherry_ctl_vol
 static void port_list_item(struct walk *walk)
 {
 	struct wherry_ctl_port_item m;
+	uint64_t stats[WHERRY_PORT_STAT_COUNT] = {0};
 	port_item(walk->at, &m);
+	punt_stats(walk->at, stats);
+	m.punt_frames = stats[WHERRY_PORT_punt_frames];
+	m.punt_dropped = stats[WHERRY_PORT_punt_drop_rate] + stats[WHERRY_PORT_punt_drop_full];
+	m.punt_sent = stats[WHERRY_PORT_punt_sent];
 	ctl_stream_send(&walk->stream, packet,
 			wherry_ctl_put_port_item(packet, sizeof packet, walk->stream.reply.request_id, &m));
 }
@@ -139,6 +145,7 @@ static void port_stats_item(struct walk *walk)
 	if (!is_wanted(walk, walk->at + 1u))
 		return;
 	port_stats(walk->at, m.values.v);
+	punt_stats(walk->at, m.values.v);
 	send_stats(walk, WHERRY_SCOPE_PORT, walk->at + 1u, &m);
 }
 

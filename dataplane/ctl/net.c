@@ -107,9 +107,9 @@ static void ports_describe(struct net_port ports[WHERRY_PORT_COUNT_MAX], const s
 		ports[i].mtu = port_mtu(i);
 		ports[i].present = true; /* also while its device is gone: the others must not lose their addresses */
 	}
-	for (unsigned i = 0; i < m->punt.count; i++)
-		if (m->punt.v[i] < port_count())
-			ports[m->punt.v[i]].punt = true;
+	for (unsigned i = 0; i < m->slaac.count; i++)
+		if (m->slaac.v[i] < port_count())
+			ports[m->slaac.v[i]].slaac = true;
 }
 
 /* What was served before goes on being served; what an operator adds is looked for on the network first. */

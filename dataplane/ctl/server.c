@@ -28,6 +28,7 @@
 #include "ctl/sync.h"
 #include "ctl/volumes.h"
 #include "ctl/watchdog.h"
+#include "lcore/punt.h"
 #include "log/log.h"
 #include "port/port.h"
 
@@ -120,6 +121,29 @@ static int on_port_fd(sd_event_source *source, int fd, uint32_t events, void *ct
 	(void)ctx;
 	port_poll();
 	return 0;
+}
+
+static int on_punt_fd(sd_event_source *source, int fd, uint32_t events, void *ctx)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	(void)ctx;
+	punt_poll();
+	return 0;
+}
+
+/* After everything else: a flood of frames for the kernel must not keep the control socket waiting. */
+static int watch_punt(sd_event *event)
+{
+	sd_event_source *source;
+	int result = sd_event_add_io(event, &source, punt_poll_fd(), EPOLLIN, on_punt_fd, NULL);
+	if (result < 0)
+		return result;
+	(void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE);
+	result = sd_event_source_set_floating(source, 1);
+	(void)sd_event_source_unref(source);
+	return result;
 }
 
 static void on_port_event(unsigned index, enum port_event event, const char *message, void *ctx)
@@ -241,6 +265,8 @@ static int events_open(void)
 	    (result = sd_event_add_io(event, NULL, port_poll_fd(), EPOLLIN, on_port_fd, NULL)) < 0 ||
 	    (result = sd_event_add_io(event, &ctl_server.listen_source, ctl_server.listen_fd, EPOLLIN, on_accept,
 				      NULL)) < 0)
+		return result;
+	if (punt_poll_fd() >= 0 && (result = watch_punt(event)) < 0)
 		return result;
 	return ctl_timer_arm(&ctl_server.tick_source, TICK_US, on_tick, NULL);
 }

@@ -87,6 +87,28 @@ void handoff_flush(struct worker *worker)
 			flush_one(worker, to);
 }
 
+bool handoff_from_main(struct worker *to, struct pkt *pkt)
+{
+	if (rte_ring_sp_enqueue(to->priv->handoff_in[HANDOFF_FROM_MAIN], entry_of(pkt, HANDOFF_ANSWER)))
+		return false;
+	atomic_fetch_or_explicit(&to->priv->handoff_pending, 1ull << HANDOFF_FROM_MAIN, memory_order_seq_cst);
+	return true;
+}
+
+unsigned handoff_main_room(const struct worker *to)
+{
+	return rte_ring_free_count(to->priv->handoff_in[HANDOFF_FROM_MAIN]);
+}
+
+/* What main passed has been seen by no capture yet. */
+static void take_answer(struct worker *worker, unsigned from, struct pkt *pkt)
+{
+	const struct worker_private *priv = worker->priv;
+	if (priv->tap && from == HANDOFF_FROM_MAIN)
+		priv->tap(worker, priv->tap_ctx, pkt->port_index, true, pkt->data, pkt->len_bytes);
+	tx_output_own(worker, pkt);
+}
+
 static unsigned take_from(struct worker *worker, unsigned from)
 {
 	void *entries[HANDOFF_BURST];
@@ -105,7 +127,7 @@ static unsigned take_from(struct worker *worker, unsigned from)
 			aoe[aoe_count++] = pkt;
 			break;
 		case HANDOFF_ANSWER:
-			tx_output_own(worker, pkt);
+			take_answer(worker, from, pkt);
 			break;
 		case HANDOFF_STACK:
 		case HANDOFF_STACK_COPY:
@@ -161,17 +183,22 @@ int handoff_create(struct worker *worker, unsigned worker_count_)
 		if (!worker->priv->handoff_in[from])
 			return -ENOMEM;
 	}
-	return 0;
+	worker->priv->handoff_in[HANDOFF_FROM_MAIN] = ring_create(HANDOFF_MAIN_FRAMES);
+	return worker->priv->handoff_in[HANDOFF_FROM_MAIN] ? 0 : -ENOMEM;
+}
+
+static void drop_ring(struct rte_ring **ring)
+{
+	void *entry;
+	while (*ring && rte_ring_sc_dequeue(*ring, &entry) == 0)
+		port_pkt_free(entry_pkt(entry));
+	free(*ring);
+	*ring = NULL;
 }
 
 void handoff_destroy(struct worker *worker, unsigned worker_count_)
 {
-	for (unsigned from = 0; from < worker_count_; from++) {
-		struct rte_ring *ring = worker->priv->handoff_in[from];
-		void *entry;
-		while (ring && rte_ring_sc_dequeue(ring, &entry) == 0)
-			port_pkt_free(entry_pkt(entry));
-		free(ring);
-		worker->priv->handoff_in[from] = NULL;
-	}
+	for (unsigned from = 0; from < worker_count_; from++)
+		drop_ring(&worker->priv->handoff_in[from]);
+	drop_ring(&worker->priv->handoff_in[HANDOFF_FROM_MAIN]);
 }

@@ -73,7 +73,8 @@ struct worker_private {
 	struct client_table *clients;
 	struct job *jobs; /* taken from the inbox and not yet run, oldest first */
 	struct rx_assignment rx[RX_QUEUE_COUNT_MAX];
-	struct rte_ring *handoff_in[WHERRY_LCORE_COUNT_MAX]; /* by producer; NULL for itself */
+	struct rte_ring *handoff_in[WHERRY_LCORE_COUNT_MAX]; /* by producer; NULL for itself; HANDOFF_FROM_MAIN */
+	struct punt_lane *punt;                              /* NULL: no port punts */
 	struct handoff_out handoff_out[WHERRY_LCORE_COUNT_MAX];
 	struct tx_lane tx[WHERRY_PORT_COUNT_MAX];
 
@@ -100,6 +101,10 @@ enum handoff_kind {
 	HANDOFF_STACK,      /* of a flow of the other worker */
 	HANDOFF_STACK_COPY, /* what this worker deals with, for the other one to learn from */
 };
+/* The producer that is no worker: there is one worker less than lcores. */
+#define HANDOFF_FROM_MAIN (WHERRY_LCORE_COUNT_MAX - 1u)
+#define HANDOFF_MAIN_FRAMES 128u /* of the kernel's, on their way to one worker; a power of two */
+
 /* Pass a frame on. */
 void handoff_frame(struct worker *worker, unsigned to, enum handoff_kind kind, struct pkt *pkt);
 /* Pass a copy of a frame to every other worker. */
@@ -115,6 +120,9 @@ static inline bool handoff_is_pending(const struct worker *worker)
 unsigned handoff_input(struct worker *worker);
 /* Frames passed to this worker and not yet taken. */
 unsigned handoff_waiting(const struct worker *worker);
+/* On main: pass a frame to be sent.  False: there is no room, it stays the caller's. */
+bool handoff_from_main(struct worker *to, struct pkt *pkt);
+unsigned handoff_main_room(const struct worker *to);
 int handoff_create(struct worker *worker, unsigned worker_count);
 /* Frees rings and the frames in them. */
 void handoff_destroy(struct worker *worker, unsigned worker_count);
@@ -136,6 +144,11 @@ void tx_drop_all(struct worker *worker);
 unsigned rx_poll(struct worker *worker);
 /* Once, before the workers run: what each port lets in. */
 void rx_set_filter(unsigned port_index);
+
+/* ---- what is not for the appliance (punt.c) ---- */
+
+/* A frame goes to the kernel where its port punts, and is counted as drop_reason where it does not; takes it. */
+void punt_frame(struct worker *worker, struct pkt *pkt, enum wherry_lcore_stat drop_reason);
 
 /* The hook that ctl/ set. */
 int worker_persist(void *worker, const struct aoe_persist *change);

@@ -57,18 +57,20 @@ static bool route(struct worker *worker, struct pkt *pkt)
 /* True: AoE that this worker serves; else the frame went its way. */
 static bool sort_frame(struct worker *worker, struct pkt *pkt)
 {
-	struct eth_view view;
+	struct eth_view view = {0};
 	enum wherry_lcore_stat verdict = eth_parse(pkt->data, pkt->len_bytes, &filters[pkt->port_index], &view);
-	if (verdict != ETH_ACCEPT)
-		drop(worker, pkt, verdict);
-	else if (view.type != RX_TYPE_AOE && !stack_serves(view.type))
-		drop(worker, pkt, WHERRY_LCORE_drop_eth_type);
-	else if (!worker->priv->gate_open)
-		drop(worker, pkt, WHERRY_LCORE_drop_gate_closed);
-	else if (view.type == RX_TYPE_AOE)
+	const bool accepted = verdict == ETH_ACCEPT, is_open = worker->priv->gate_open;
+	if (accepted && view.type == RX_TYPE_AOE && is_open)
 		return route(worker, pkt);
-	else
+	if (accepted && is_open && stack_serves(view.type))
 		stack_route(worker, pkt, &view);
+	else if (view.type == RX_TYPE_AOE || (!accepted && verdict != WHERRY_LCORE_drop_eth_vlan))
+		drop(worker, pkt, accepted ? WHERRY_LCORE_drop_gate_closed : verdict);
+	else if (!accepted)
+		punt_frame(worker, pkt, verdict);
+	else
+		punt_frame(worker, pkt,
+			   stack_serves(view.type) ? WHERRY_LCORE_drop_gate_closed : WHERRY_LCORE_drop_eth_type);
 	return false;
 }
 

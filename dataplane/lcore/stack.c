@@ -235,8 +235,7 @@ static void input(struct worker *worker, struct pkt *pkt, const struct eth_view 
 {
 	if (net_input(worker->net, pkt, eth, worker->now_ns) == NET_TAKEN)
 		return;
-	worker->stats[WHERRY_LCORE_drop_eth_type]++;
-	port_pkt_free(pkt);
+	punt_frame(worker, pkt, WHERRY_LCORE_net_drop_address);
 }
 
 void stack_input_own(struct worker *worker, struct pkt *pkt, bool copy)

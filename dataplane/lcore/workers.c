@@ -150,7 +150,7 @@ uint32_t workers_packets_each(unsigned count)
 {
 	uint32_t handoff = count > 8 ? HANDOFF_RING_FRAMES_MANY : HANDOFF_RING_FRAMES;
 	return WORKER_REQUEST_COUNT + AOE_KEPT_PACKETS(WORKER_CHANGE_COUNT) + TX_LANE_PACKETS + stack_packets_each() +
-	       (count > 1 ? handoff : 0);
+	       HANDOFF_MAIN_FRAMES + (count > 1 ? handoff : 0);
 }
 
 uint32_t workers_memory_mb(unsigned count)

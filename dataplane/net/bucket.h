@@ -27,14 +27,20 @@ static inline void bucket_init(struct bucket *bucket, uint32_t rate_per_s, uint3
 	bucket->credit_ns = bucket->limit_ns;
 }
 
-/* True, and one event's credit taken, when there is some. */
-static inline bool bucket_take(struct bucket *bucket, uint64_t now_ns)
+/* What has come since it was looked at last.  True when there is credit for an event. */
+static inline bool bucket_fill(struct bucket *bucket, uint64_t now_ns)
 {
 	const uint64_t passed = now_ns > bucket->filled_ns ? now_ns - bucket->filled_ns : 0;
 	bucket->filled_ns += passed;
 	bucket->credit_ns =
 		passed >= bucket->limit_ns - bucket->credit_ns ? bucket->limit_ns : bucket->credit_ns + passed;
-	if (bucket->limit_ns == 0 || bucket->credit_ns < bucket->cost_ns)
+	return bucket->limit_ns != 0 && bucket->credit_ns >= bucket->cost_ns;
+}
+
+/* True, and one event's credit taken, when there is some. */
+static inline bool bucket_take(struct bucket *bucket, uint64_t now_ns)
+{
+	if (!bucket_fill(bucket, now_ns))
 		return false;
 	bucket->credit_ns -= bucket->cost_ns;
 	return true;

@@ -24,14 +24,6 @@ static enum net_verdict drop(const struct input *in, enum wherry_lcore_stat why)
 	return net_drop(in->lcore, in->pkt, why);
 }
 
-/* Not for us: the kernel may want it, if this port lets it. */
-static enum net_verdict not_ours(struct net_lcore *lcore, struct pkt *pkt)
-{
-	if (lcore->config && pkt->port_index < WHERRY_PORT_COUNT_MAX && lcore->config->ports[pkt->port_index].punt)
-		return NET_PUNT;
-	return net_drop(lcore, pkt, WHERRY_LCORE_net_drop_address);
-}
-
 /* Nobody sends to us from there: groups, loopback, networks, and we ourselves (RFC 1122 3.2.1.3, land attack). */
 static bool source_is_sane(const struct input *in)
 {
@@ -105,7 +97,7 @@ static enum net_verdict input_v4(struct input *in)
 	in->view.dst = ip_addr_v4(ip.dst);
 	in->view.ecn = ip.traffic_class & 3;
 	if (!is_ours(in))
-		return not_ours(in->lcore, in->pkt);
+		return NET_PUNT;
 	in->len_bytes = ip.total_bytes;
 	if (in->eth->group)
 		return drop(in, WHERRY_LCORE_net_drop_group); /* RFC 1122 3.3.6 */
@@ -158,7 +150,7 @@ static enum net_verdict input_group(struct input *in, const struct ipv6_payload 
 	    in->len_bytes >= at->offset_bytes + ICMP_HEADER_BYTES && in->ip[at->offset_bytes] == ICMPV6_MLD_QUERY &&
 	    net_addr_is_link_local(&in->view.src) && icmpv6_is_right(in, at->offset_bytes))
 		net_mld_query(in->lcore, in->interface, in->now_ns);
-	return not_ours(in->lcore, in->pkt);
+	return NET_PUNT;
 }
 
 /* Header and extension headers.  True, or the verdict on what is not sane. */
@@ -181,7 +173,11 @@ static bool parse_v6(struct input *in, struct ipv6_header *ip, struct ipv6_paylo
 	const struct wire_status status = ipv6_walk(in->ip, in->len_bytes, ip, at);
 	if (status.result == WIRE_OK)
 		return true;
-	if (at->report && is_ours(in) && !in->eth->group && source_is_sane(in))
+	if (!is_ours(in)) {
+		*verdict = NET_PUNT; /* what the appliance cannot read may still be read by whom it is for */
+		return false;
+	}
+	if (at->report && !in->eth->group && source_is_sane(in))
 		net_icmp_error(in->lcore, &in->view, ICMPV6_PARAMETER_PROBLEM, at->code, at->bad_bytes, in->ip,
 			       in->len_bytes, in->now_ns);
 	*verdict = drop(in, status.result == WIRE_UNSUPPORTED ? WHERRY_LCORE_net_drop_option
@@ -199,14 +195,14 @@ static enum net_verdict input_v6(struct input *in)
 	const bool group = in->view.dst.b[0] == 0xff;
 	if (is_nd(in, &at) && (group || net_local_find(in->lcore, in->interface, &in->view.dst))) {
 		if (neighbour_discovery(in, &at, ip.hop_limit, true) == NET_PUNT)
-			return not_ours(in->lcore, in->pkt);
+			return NET_PUNT;
 		in->lcore->env.pool.free(in->lcore->env.pool.ctx, in->pkt);
 		return NET_TAKEN;
 	}
 	if (group)
 		return input_group(in, &at);
 	if (!is_ours(in))
-		return not_ours(in->lcore, in->pkt);
+		return NET_PUNT;
 	if (in->eth->group)
 		return drop(in, WHERRY_LCORE_net_drop_group);
 	if (!source_is_sane(in))
@@ -240,7 +236,7 @@ enum net_verdict net_input(struct net_lcore *lcore, struct pkt *pkt, const struc
 {
 	struct input in;
 	if (!begin(&in, lcore, pkt, eth, now_ns))
-		return not_ours(lcore, pkt);
+		return NET_PUNT;
 	switch (eth->type) {
 	case IPV4_ETHERTYPE:
 		return input_v4(&in);
@@ -248,11 +244,11 @@ enum net_verdict net_input(struct net_lcore *lcore, struct pkt *pkt, const struc
 		return input_v6(&in);
 	case ARP_ETHERTYPE:
 		if (net_arp_input(lcore, in.interface, in.ip, in.len_bytes, true, now_ns) == NET_PUNT)
-			return not_ours(lcore, pkt);
+			return NET_PUNT;
 		lcore->env.pool.free(lcore->env.pool.ctx, pkt);
 		return NET_TAKEN;
 	default:
-		return not_ours(lcore, pkt);
+		return NET_PUNT;
 	}
 }
 

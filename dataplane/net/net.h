@@ -150,7 +150,8 @@ const struct net_config *net_set_config(struct net_lcore *lcore, const struct ne
 
 enum net_verdict {
 	NET_TAKEN, /* consumed, or counted and freed */
-	NET_PUNT,  /* not ours: the caller may give it to the kernel, or count and free it */
+	NET_PUNT,  /* not ours, or the kernel's as well; as it came: the caller gives it to the kernel, or counts and
+		    * frees  it */
 };
 
 /* A frame whose Ethernet header eth_parse has accepted (EtherType ARP, IPv4 or IPv6). */

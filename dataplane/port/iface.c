@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -91,6 +92,20 @@ unsigned iface_channel_count(const char *name)
 	request_init(&request, name);
 	request.ifr_data = (char *)&channels;
 	return do_ioctl(SIOCETHTOOL, &request) == 0 && channels.combined_count ? channels.combined_count : 1;
+}
+
+int iface_open_groups(int index)
+{
+	struct packet_mreq request = {.mr_ifindex = index, .mr_type = PACKET_MR_ALLMULTI};
+	/* Of no protocol: it receives nothing itself. */
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) == 0)
+		return fd;
+	int rc = -errno;
+	close(fd);
+	return rc;
 }
 
 static bool read_sysfs(const char *name, const char *attribute, long *value)

@@ -23,6 +23,9 @@ int iface_set_up(const char *name);
 int iface_set_mac(const char *name, const uint8_t mac[6]);
 /* Receive queues that frames may come in on ("combined" channels); 1 when the driver does not say. */
 unsigned iface_channel_count(const char *name);
+/* Have it take in frames to every group address, which a NIC filters otherwise, for as long as the descriptor that this
+ * gives is open; or -errno.  Needs CAP_NET_RAW. */
+int iface_open_groups(int index);
 /* Mbit/s, 0 when unknown. */
 uint32_t iface_speed_mbps(const char *name);
 /* NUMA node of the device under it, -1 when unknown. */

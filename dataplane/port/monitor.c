@@ -56,6 +56,13 @@ __attribute__((format(printf, 3, 4))) static void tell(const struct port *port, 
 			handlers[i].fn((unsigned)(port - ports), event, message, handlers[i].ctx);
 }
 
+/* The kernel's interface beside a port is connected while the port is. */
+static void follow_link(const struct port *port)
+{
+	if (port->punt_fd >= 0)
+		ktap_set_carrier(port->punt_fd, port->link_up);
+}
+
 static void set_link(struct port *port, bool up, uint32_t mbps)
 {
 	port->link_mbps = up ? mbps : 0;
@@ -63,6 +70,7 @@ static void set_link(struct port *port, bool up, uint32_t mbps)
 		return;
 	port->link_up = up;
 	port->link_changes++;
+	follow_link(port);
 	if (port->link_mbps)
 		tell(port, PORT_LINK_UP, "link up, %u Mbit/s", port->link_mbps);
 	else
@@ -79,6 +87,7 @@ static void set_removed(struct port *port)
 		port->link_changes++;
 	port->link_up = false;
 	port->link_mbps = 0;
+	follow_link(port);
 	audit_note_absent(port);
 	tell(port, PORT_REMOVED, "the device has gone; the port serves again when it is back");
 }
@@ -221,6 +230,7 @@ static bool read_links(void)
 				port->link_up && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN ? link.link_speed : 0;
 		}
 		must_poll |= !port->ifindex;
+		follow_link(port);
 	}
 	return must_poll;
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "port/drvlog.h"
 #include "port/iface.h"
@@ -98,6 +99,7 @@ static int prepare(struct port *port, const struct port_config *config, char *er
 	memset(port, 0, sizeof *port);
 	port->config = *config;
 	port->numa_node = -1;
+	port->punt_fd = port->groups_fd = -1;
 	int rc = port_device_parse(config->device, &port->device, error, error_bytes);
 	return rc ? rc : port_plan(&port->device, config->mtu, &port->plan, error, error_bytes);
 }
@@ -196,6 +198,44 @@ static void unfilter_vlans(struct port *port)
 			  iface, iface, iface);
 }
 
+/* Discovery of neighbours and of topology comes to group addresses. */
+static void open_groups(struct port *port)
+{
+	if (port->device.kind != PORT_AF_XDP && port->device.kind != PORT_AF_PACKET)
+		return;
+	port->groups_fd = iface_open_groups(port->ifindex);
+	if (port->groups_fd < 0)
+		port_note(port, "%s may filter group addresses, which IPv6 needs: %s", port->device.target,
+			  strerror(-port->groups_fd));
+}
+
+/*
+ * The kernel has the interface under an AF_PACKET port itself and sees every
+ * frame there; with a second one it would see them twice.
+ */
+static void open_punt(struct port *port)
+{
+	char reason[256];
+	if (!port->config.punt_rate)
+		return;
+	if (port->device.kind == PORT_AF_PACKET) {
+		port_note(port, "the kernel shares %s itself: addresses of its own belong there, nothing is punted",
+			  port->device.target);
+		return;
+	}
+	ktap_name(port->config.name, port->punt_name);
+	port->punt_fd = ktap_open(port->punt_name, port->mac, port->config.mtu, reason, sizeof reason);
+	if (port->punt_fd < 0)
+		port_note(port, "nothing is punted, interface %s: %s", port->punt_name, reason);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 /* Memory of another node costs every access. */
 static void note_far(struct port *port, const struct port_workers *workers)
 {
@@ -256,6 +296,8 @@ static void open_ports(unsigned count, const struct port_workers *workers)
 		unfilter_vlans(port);
 		note_queues(port, workers);
 		note_far(port, workers);
+		open_groups(port);
+		open_punt(port);
 	}
 }
 
@@ -282,8 +324,11 @@ unsigned port_close_all(char *leaks, size_t leaks_bytes)
 {
 	unsigned missing_total = 0;
 	monitor_close();
-	for (unsigned i = 0; i < ports_open_count; i++)
+	for (unsigned i = 0; i < ports_open_count; i++) {
 		ethdev_close(&ports[i]);
+		close_fd(&ports[i].punt_fd);
+		close_fd(&ports[i].groups_fd);
+	}
 	ports_open_count = 0;
 	if (leaks_bytes)
 		leaks[0] = '\0';
@@ -342,6 +387,9 @@ void port_item(unsigned index, struct wherry_ctl_port_item *item)
 	item->rx_queues = (uint16_t)port->rx_queue_count;
 	item->tx_queues = (uint16_t)port->tx_queue_count;
 	item->numa_node = port->numa_node < 0 ? 0xffff : (uint16_t)port->numa_node;
+	item->punt_rate = port->config.punt_rate;
+	if (port->punt_fd >= 0)
+		snprintf(item->punt_interface, sizeof item->punt_interface, "%s", port->punt_name);
 	bool has_vanished = port_removed(index) && port->has_ethdev;
 	const char *parts[] = {
 		has_vanished ? "removed" : "",
@@ -406,6 +454,23 @@ unsigned port_vlans(unsigned index, const uint16_t **vlans)
 {
 	*vlans = ports[index].config.vlans;
 	return ports[index].config.vlan_count;
+}
+
+int port_punt_fd(unsigned index)
+{
+	return ports[index].punt_fd;
+}
+
+void port_punt_lost(unsigned index)
+{
+	port_note(&ports[index], "nothing is punted any more: interface %s was deleted, it takes a restart",
+		  ports[index].punt_name);
+	close_fd(&ports[index].punt_fd);
+}
+
+uint32_t port_punt_rate(unsigned index)
+{
+	return ports[index].config.punt_rate;
 }
 
 unsigned port_rx_queue_count(unsigned index)

@@ -31,6 +31,7 @@ struct port_config {
 	uint16_t mtu;
 	uint16_t vlan_count;
 	uint16_t vlans[WHERRY_VLAN_COUNT_MAX]; /* tagged VLANs served beside untagged frames */
+	uint32_t punt_rate; /* frames a second that the kernel gets of what is not for the appliance, 0: none */
 };
 
 /* The workers as ports see them. */
@@ -94,6 +95,14 @@ const uint8_t *port_mac(unsigned index); /* 6 bytes */
 uint16_t port_mtu(unsigned index);
 /* The VLANs that it serves beside untagged frames.  Returns how many. */
 unsigned port_vlans(unsigned index, const uint16_t **vlans);
+/*
+ * The kernel's interface beside the port (ktap.h): a descriptor to read and write frames, non-blocking, the port's;
+ * -1 when what is not for the appliance is dropped.  Its rate, either way.
+ */
+int port_punt_fd(unsigned index);
+uint32_t port_punt_rate(unsigned index);
+/* Main lcore: the interface is gone, somebody deleted it; its descriptor is closed. */
+void port_punt_lost(unsigned index);
 unsigned port_rx_queue_count(unsigned index);
 unsigned port_tx_queue_count(unsigned index);
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "port/device.h"
+#include "port/ktap.h"
 #include "port/plan.h"
 #include "port/pool.h"
 #include "port/port.h"
@@ -60,6 +61,9 @@ struct port {
 	uint8_t mac[6];
 	char driver[WHERRY_NAME_BYTES_MAX + 1];
 	char detail[WHERRY_TEXT_BYTES_MAX + 1];
+	int punt_fd; /* the kernel's interface beside it, -1: none */
+	char punt_name[KTAP_NAME_BYTES];
+	int groups_fd; /* keeps the kernel's interface under it open to every group, -1: none */
 
 	/* ---- the link, main only ---- */
 	bool link_up;

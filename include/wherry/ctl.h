@@ -169,7 +169,7 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
     BYTES(address, WHERRY_ADDRESS_COUNT_MAX * 16) BYTES(address_bits, WHERRY_ADDRESS_COUNT_MAX) \
     BYTES(route, WHERRY_ROUTE_COUNT_MAX * 16) BYTES(route_bits, WHERRY_ROUTE_COUNT_MAX) \
     BYTES(route_gateway, WHERRY_ROUTE_COUNT_MAX * 16) \
-    U16S(punt, WHERRY_PORT_COUNT_MAX) /* ports that pass to the kernel what is not for the appliance */
+    U16S(slaac, WHERRY_PORT_COUNT_MAX) /* ports that take addresses and routers from router advertisements */
 
 /* For connections from now on.  Times of 0 switch off. */
 #define WHERRY_CTL_F_TCP_PUT(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S) \
@@ -228,6 +228,9 @@ enum wherry_severity { WHERRY_INFO, WHERRY_WARNING, WHERRY_ERROR };
     U16(index) STR(name, WHERRY_NAME_BYTES_MAX) STR(device, WHERRY_TEXT_BYTES_MAX) STR(driver, WHERRY_NAME_BYTES_MAX) \
     MACS(mac, 1) U16(mtu) BOOL(link_up) U32(link_mbps) U16(rx_queues) U16(tx_queues) \
     U16(numa_node)       /* 0xffff: unknown */ \
+    U32(punt_rate)       /* frames a second that go to the kernel and come from it, 0: none */ \
+    STR(punt_interface, WHERRY_NAME_BYTES_MAX) /* the kernel's, "": there is none */ \
+    U64(punt_frames) U64(punt_dropped) U64(punt_sent) \
     STR(detail, WHERRY_TEXT_BYTES_MAX) /* fall-backs taken, warnings, "removed" */
 #define WHERRY_CTL_F_LCORE_LIST(U8,U16,U32,U64,BOOL,STR,BYTES,MACS,U16S,U64S)
 /* The workers in order of their index, then the main lcore with the next index. */

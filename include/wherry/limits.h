@@ -32,5 +32,8 @@
 #define WHERRY_VOLUME_BYTES_MIN 4096ull
 #define WHERRY_VOLUME_BYTES_MAX (1ull << 57) /* 2^48 sectors of 512 bytes: LBA48 ends here */
 
+#define WHERRY_PUNT_RATE_DEFAULT 10000 /* frames a second between a port and the kernel, each way */
+#define WHERRY_PUNT_RATE_MAX 1000000
+
 #define WHERRY_MTU_MIN 576
 #define WHERRY_MTU_MAX 9216

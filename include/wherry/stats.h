@@ -27,6 +27,11 @@
     STAT(PORT, rx_linearised,    C, frames, "delivered in pieces by the driver and joined by copying") \
     STAT(PORT, tx_errors,        C, frames, "the device failed to send") \
     STAT(PORT, tx_ring_full,     C, frames, "dropped: transmit ring stayed full") \
+    STAT(PORT, punt_frames,      C, frames, "not for the appliance, passed to the kernel") \
+    STAT(PORT, punt_drop_rate,   C, frames, "not passed to the kernel: more than the limit") \
+    STAT(PORT, punt_drop_full,   C, frames, "not passed to the kernel: its interface is down or full") \
+    STAT(PORT, punt_sent,        C, frames, "sent for the kernel") \
+    STAT(PORT, punt_sent_drop,   C, frames, "of the kernel's, not sent: too long, or no room on the way") \
     STAT(PORT, link_changes,     C, events, "link went up or down") \
     STAT(PORT, link_up,          G, bool,   "1 while the link is up") \
     STAT(PORT, link_mbps,        G, mbps,   "link speed, 0 when the driver does not say")

@@ -63,7 +63,7 @@ class Dataplane:
         self.ctl.request("SYNC_BEGIN", epoch=1)
         address = b"\0" * 10 + b"\xff\xff" + ipaddress.ip_address(SERVER).packed
         self.ctl.request("NET_PUT", generation=1, address_port=[0], address_vlan=[0], address=address,
-                         address_bits=bytes([24]), route=b"", route_bits=b"", route_gateway=b"", punt=[])
+                         address_bits=bytes([24]), route=b"", route_bits=b"", route_gateway=b"")
         self.ctl.request("NBD_PUT", tcp_port=10809)
         self.ctl.wait(self.ctl.put_volume(ctl.volume(1, "ram", ctl.RAM, size_bytes, ctl.make_memfd(size_bytes))))
         self.ctl.request("NBD_EXPORT_PUT", id=1, generation=1, volume_id=1, name="disk", description="", flags=2,

@@ -350,7 +350,7 @@ class Plane:
     def on_net_put(self, request_id, fields, _fd):
         net = {"generation": fields.take("Q"), "ports": fields.numbers(), "vlans": fields.numbers(),
                "addresses": fields.addresses(), "bits": list(fields.bytes()), "routes": fields.addresses(),
-               "route_bits": list(fields.bytes()), "gateways": fields.addresses(), "punt": fields.numbers()}
+               "route_bits": list(fields.bytes()), "gateways": fields.addresses(), "slaac": fields.numbers()}
         fields.end()
         assert len(net["ports"]) == len(net["vlans"]) == len(net["addresses"]) == len(net["bits"])
         assert len(net["routes"]) == len(net["route_bits"]) == len(net["gateways"])

@@ -34,7 +34,8 @@ Test(args, a_whole_command_line_is_understood)
 {
 	int rc = parse(
 		"--socket /run/wherry/dataplane.sock --port name=p0,device=af_xdp:eth0 "
-		"--port name=m,device=memif:/m.sock,role=client,id=7,mtu=9000,vlans=10;20 --lcores 0@(0-1),1@(0-1) "
+		"--port name=m,device=memif:/m.sock,role=client,id=7,mtu=9000,vlans=10;20,punt=500 --lcores "
+		"0@(0-1),1@(0-1) "
 		"--main-lcore 0 --no-huge --memory-mb 256 --user 990:991 --idle spin=1,pause=2,sleep_us=3 --eal -v "
 		"--eal --legacy-mem --log-level debug");
 	cr_assert_eq(rc, 0, "%s", error);
@@ -49,6 +50,8 @@ Test(args, a_whole_command_line_is_understood)
 	cr_assert_eq(args.ports[1].vlan_count, 2u);
 	cr_expect_eq(args.ports[1].vlans[0], 10u);
 	cr_expect_eq(args.ports[1].vlans[1], 20u);
+	cr_expect_eq(args.ports[1].punt_rate, 500u);
+	cr_expect_eq(args.ports[0].punt_rate, 0u);
 	cr_expect_str_eq(args.lcores, "0@(0-1),1@(0-1)");
 	cr_expect_eq(args.main_lcore, 0);
 	cr_expect(args.no_huge);
@@ -109,6 +112,8 @@ Test(args, what_is_wrong_is_refused_with_a_sentence)
 		"--socket s --port name=p,device=tap:t,mtu=575",
 		"--socket s --port name=p,device=tap:t,mtu=9217",
 		"--socket s --port name=p,device=tap:t,mtu=",
+		"--socket s --port name=p,device=tap:t,punt=yes",
+		"--socket s --port name=p,device=tap:t,punt=1000001",
 		"--socket s --port name=p,device=tap:t,vlans=0",
 		"--socket s --port name=p,device=tap:t,vlans=4095",
 		"--socket s --port name=p,device=tap:t,vlans=10:20",

@@ -10,6 +10,7 @@
 
 #include "fake_stack.h"
 #include "lcore/carry.h"
+#include "lcore/punt.h"
 #include "log/log.h"
 
 struct fake fake;
@@ -229,6 +230,23 @@ bool port_removed(unsigned index)
 void port_stats(unsigned index, uint64_t values[WHERRY_PORT_STAT_COUNT])
 {
 	memcpy(values, fake.port_stats[index], sizeof fake.port_stats[index]);
+}
+
+void punt_stats(unsigned index, uint64_t values[WHERRY_PORT_STAT_COUNT])
+{
+	values[WHERRY_PORT_punt_frames] = 100 + index;
+	values[WHERRY_PORT_punt_drop_rate] = 7;
+	values[WHERRY_PORT_punt_drop_full] = 2;
+	values[WHERRY_PORT_punt_sent] = 50 + index;
+}
+
+int punt_poll_fd(void)
+{
+	return -1;
+}
+
+void punt_poll(void)
+{
 }
 
 void port_add_handler(port_event_fn *handler, void *ctx)

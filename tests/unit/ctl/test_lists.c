@@ -92,6 +92,9 @@ Test(ctl_lists, ports_and_lcores_are_listed)
 		client_expect(&c, WHERRY_CTL_PORT_ITEM, 5);
 		CLIENT_GET(&c, port_item, &port);
 		cr_expect_eq(port.index, i);
+		cr_expect_eq(port.punt_frames, 100 + i);
+		cr_expect_eq(port.punt_dropped, 9);
+		cr_expect_eq(port.punt_sent, 50 + i);
 	}
 	client_expect_ok(&c, 5);
 	CLIENT_SEND(&c, lcore_list, 6, );

@@ -47,8 +47,8 @@ static struct wherry_ctl_net_put one_address(uint64_t generation, uint8_t last)
 	m.route_gateway.b[10] = m.route_gateway.b[11] = 0xff;
 	m.route_gateway.b[12] = 10;
 	m.route_gateway.b[15] = 1;
-	m.punt.count = 1;
-	m.punt.v[0] = 1;
+	m.slaac.count = 1;
+	m.slaac.v[0] = 1;
 	return m;
 }
 
@@ -66,7 +66,7 @@ Test(ctl_net, addresses_and_routes_reach_every_worker)
 	cr_expect_eq(config->addresses[0].addr.b[15], 5);
 	cr_expect_eq(config->settings.route_count, 1);
 	cr_expect_eq(config->routes[0].gateway.b[15], 1);
-	cr_expect(config->settings.ports[1].punt && !config->settings.ports[0].punt);
+	cr_expect(config->settings.ports[1].slaac && !config->settings.ports[0].slaac);
 	cr_expect_eq(fake_stack.net[0].announced, 0, "announced behind a closed gate");
 }
 

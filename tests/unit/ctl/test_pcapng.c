@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/frame_ring.h"
 #include "ctl/pcapng.h"
+#include "util/frame_ring.h"
 
 static void expect_bytes(const char *name, const uint8_t *got, size_t got_len, const uint8_t *want, size_t want_len)
 {
@@ -72,7 +72,7 @@ Test(ctl_pcapng, a_block_is_whole_or_not_there)
 
 Test(ctl_frame_ring, gives_back_what_was_put_across_the_end_and_counts_what_does_not_fit)
 {
-	struct frame_ring *ring = calloc(1, sizeof *ring);
+	struct frame_ring *ring = frame_ring_create(4u << 20);
 	static uint8_t frame[9000], out[9000];
 	unsigned put_count = 0, taken = 0;
 	struct frame_record record;
@@ -83,8 +83,9 @@ Test(ctl_frame_ring, gives_back_what_was_put_across_the_end_and_counts_what_does
 			uint64_t dropped = ring->dropped;
 			struct frame_record r = {.time_ns = put_count, .captured_bytes = (put_count * 37) % 9000};
 			memset(frame, (int)(put_count % 251), sizeof frame);
-			frame_ring_put(ring, &r, frame);
-			if (ring->dropped != dropped)
+			bool there = frame_ring_put(ring, &r, frame);
+			cr_assert_eq(there, ring->dropped == dropped);
+			if (!there)
 				break;
 			put_count++;
 		}
@@ -103,5 +104,5 @@ Test(ctl_frame_ring, gives_back_what_was_put_across_the_end_and_counts_what_does
 	}
 	cr_expect_eq(taken, put_count);
 	cr_expect_eq(ring->head, ring->tail);
-	free(ring);
+	frame_ring_destroy(ring);
 }

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ROOM_BYTES 2048u
 
@@ -17,6 +18,9 @@ enum aoe_verdict fake_verdict;
 unsigned fake_input_count[FAKE_WORKER_COUNT_MAX];
 struct pkt *fake_last_input;
 bool fake_starved;
+int fake_punt_fd = -1;
+uint32_t fake_punt_rate;
+unsigned fake_tapped[2];
 unsigned fake_stack_routed, fake_stack_input[FAKE_WORKER_COUNT_MAX], fake_stack_copies[FAKE_WORKER_COUNT_MAX];
 static _Atomic int alive;
 static struct pkt *waiting[64];
@@ -31,7 +35,7 @@ void fake_init(unsigned worker_count_)
 	memset(fake_input_count, 0, sizeof fake_input_count);
 	memset(fake_stack_input, 0, sizeof fake_stack_input);
 	memset(fake_stack_copies, 0, sizeof fake_stack_copies);
-	fake_stack_routed = 0;
+	fake_stack_routed = fake_tapped[0] = fake_tapped[1] = 0;
 	fake_allocs_left = fake_tx_room = UINT32_MAX;
 	fake_sent_count = fake_tx_dropped = waiting_count = 0;
 	fake_verdict = AOE_DROP;
@@ -159,6 +163,42 @@ unsigned port_vlans(unsigned index, const uint16_t **vlans)
 	(void)index;
 	*vlans = served;
 	return 2;
+}
+
+uint16_t port_mtu(unsigned index)
+{
+	(void)index;
+	return 1500;
+}
+
+int port_punt_fd(unsigned index)
+{
+	(void)index;
+	return fake_punt_fd;
+}
+
+uint32_t port_punt_rate(unsigned index)
+{
+	(void)index;
+	return fake_punt_rate;
+}
+
+void port_punt_lost(unsigned index)
+{
+	(void)index;
+	close(fake_punt_fd);
+	fake_punt_fd = -1;
+}
+
+void fake_tap(struct worker *worker, void *ctx, uint16_t port_index, bool outgoing, const uint8_t *frame,
+	      uint32_t len_bytes)
+{
+	(void)worker;
+	(void)ctx;
+	(void)port_index;
+	(void)frame;
+	cr_expect_geq(len_bytes, 14u);
+	fake_tapped[outgoing]++;
 }
 
 void fake_receive(struct pkt *pkt)

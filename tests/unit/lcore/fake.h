@@ -19,6 +19,14 @@ struct pkt *fake_frame(uint16_t shelf, uint8_t slot);
 unsigned fake_pkts_alive(void);
 extern unsigned fake_allocs_left; /* port_pkt_alloc fails after so many */
 
+/* The tap of port 0, -1: none, and its rate. */
+extern int fake_punt_fd;
+extern uint32_t fake_punt_rate;
+
+/* A capture, and how much it saw: frames that came in, and that go out. */
+extern unsigned fake_tapped[2];
+worker_tap_fn fake_tap;
+
 /* What port_rx yields next. */
 void fake_receive(struct pkt *pkt);
 extern bool fake_starved; /* what port_starved says */

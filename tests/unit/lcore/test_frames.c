@@ -274,31 +274,19 @@ Test(lcore_tx, an_answer_leaves_by_the_worker_that_owns_a_queue)
 	fake_fini();
 }
 
-static unsigned tapped[2];
-
-static void tap(struct worker *worker, void *ctx, uint16_t port_index, bool outgoing, const uint8_t *frame,
-		uint32_t len_bytes)
-{
-	(void)worker;
-	cr_expect(ctx == tapped && port_index == 0 && frame && len_bytes == 60);
-	tapped[outgoing]++;
-}
-
 Test(lcore_tx, a_tap_sees_every_frame_once_in_each_direction)
 {
 	fake_init(2);
 	fake_verdict = AOE_REPLY;
-	for (unsigned i = 0; i < 2; i++) {
-		fake_workers[i].priv->tap = tap;
-		fake_workers[i].priv->tap_ctx = tapped;
-	}
+	for (unsigned i = 0; i < 2; i++)
+		fake_workers[i].priv->tap = fake_tap;
 	fake_workers[1].priv->tx[0].owner = 0;
 	fake_receive(fake_frame(0xffff, 0));
 	rx_poll(&fake_workers[1]);
 	handoff_flush(&fake_workers[1]);
 	handoff_input(&fake_workers[0]);
-	cr_expect_eq(tapped[0], 1u, "received once");
-	cr_expect_eq(tapped[1], 2u, "an answer from each worker");
+	cr_expect_eq(fake_tapped[0], 1u, "received once");
+	cr_expect_eq(fake_tapped[1], 2u, "an answer from each worker");
 	fake_fini();
 }
 

@@ -75,7 +75,7 @@ struct net_settings rig_settings(void)
 		.address_count = 3,
 		.routes = routes,
 		.route_count = 2,
-		.ports = {[0] = {.mtu = 1500, .present = true, .punt = true}},
+		.ports = {[0] = {.mtu = 1500, .present = true}},
 	};
 	memcpy(settings.ports[0].mac, rig_mac, 6);
 	return settings;

@@ -136,21 +136,37 @@ Test(net_input, sources_that_no_sender_has_are_dropped)
 	rig_fini(&rig);
 }
 
-Test(net_input, what_is_not_for_us_is_the_kernels_where_the_port_lets_it)
+Test(net_input, what_is_not_for_us_is_left_to_the_kernel_as_it_came)
 {
-	struct net_settings settings = rig_settings();
-	settings.ports[0].punt = false;
-	for (int punt = 1; punt >= 0; punt--) {
-		rig_init(&rig, punt ? NULL : &settings);
-		const uint64_t before = rig.stats[WHERRY_LCORE_net_drop_address];
-		cr_expect_eq(rig_in(&rig, frame, ip(PEER4, rig_v4(192, 0, 2, 2), 6, segment, 20)), !punt);
-		cr_expect_eq(rig_in(&rig, frame, ip(PEER4, rig_v4(255, 255, 255, 255), 17, segment, 20)), !punt);
-		cr_expect_eq(rig_in(&rig, frame, ip(PEER4, rig_v4(224, 0, 0, 251), 17, segment, 20)), !punt);
-		cr_expect_eq(rig_in(&rig, frame, ip(PEER6, rig_v6(0x2001, 0xdb8, 2), 6, segment, 20)), !punt);
-		cr_expect_eq(rig_in(&rig, frame, ip(PEER6, rig_v6(0xff02, 0, 0xfb), 17, segment, 20)), !punt);
-		cr_expect_eq(rig.stats[WHERRY_LCORE_net_drop_address] - before, punt ? 0 : 5);
-		rig_fini(&rig);
+	const struct {
+		const char *name;
+		struct ip_addr dst;
+		uint8_t protocol;
+	} cases[] = {
+		{"a neighbour's address", rig_v4(192, 0, 2, 2), 6},
+		{"broadcast, where DHCP is", rig_v4(255, 255, 255, 255), 17},
+		{"the network's broadcast", rig_v4(192, 0, 2, 255), 17},
+		{"multicast", rig_v4(224, 0, 0, 251), 17},
+		{"a neighbour's by IPv6", rig_v6(0x2001, 0xdb8, 2), 6},
+		{"multicast by IPv6", rig_v6(0xff02, 0, 0xfb), 17},
+		{"an extension header that nobody knows, for a neighbour", rig_v6(0x2001, 0xdb8, 2), 135},
+		{"a cut hop-by-hop header, for a neighbour", rig_v6(0x2001, 0xdb8, 2), 0},
+		{"a cut hop-by-hop header, for a group", rig_v6(0xff02, 0, 0xfb), 0},
+	};
+	rig_init(&rig, NULL);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct ip_addr src = ip_addr_is_v4(&cases[i].dst) ? PEER4 : PEER6;
+		uint8_t payload[20];
+		memset(payload, 0xff, sizeof payload);
+		cr_expect_not(rig_in(&rig, frame, ip(src, cases[i].dst, cases[i].protocol, payload, 20)), "%s",
+			      cases[i].name);
 	}
+	uint64_t counted = 0;
+	for (unsigned i = 0; i < WHERRY_LCORE_STAT_COUNT; i++)
+		counted += rig.stats[i];
+	cr_expect_eq(counted, 0, "whoever drops it counts it");
+	cr_expect_eq(rig.out_count + rig.tcp_count, 0);
+	rig_fini(&rig);
 }
 
 Test(net_input, fragments_source_routes_and_group_frames_are_dropped_by_name)
