@@ -25,7 +25,7 @@ def addresses(generation, *list_of):
     """NET_PUT's values for (IPv4 address, bits) pairs on port 0, untagged."""
     return {"generation": generation, "address_port": [0] * len(list_of), "address_vlan": [0] * len(list_of),
             "address": b"".join(mapped(a) for a, _ in list_of), "address_bits": bytes(b for _, b in list_of),
-            "route": b"", "route_bits": b"", "route_gateway": b"", "punt": []}
+            "route": b"", "route_bits": b"", "route_gateway": b""}
 
 
 class Box:
