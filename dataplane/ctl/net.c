@@ -58,6 +58,10 @@ static struct change *change_create(struct ctl_reply reply)
 static void net_run(struct worker *worker, struct ctl_broadcast *broadcast)
 {
 	struct change *change = CTL_CONTAINER_OF(broadcast, struct change, broadcast);
+	struct ip_addr lost;
+	/* While there is a way to tell them: nothing that they send would be answered any more. */
+	for (unsigned at = 0; current && net_config_lost(current, change->config, &at, &lost);)
+		tcp_abort_all(worker->tcp, &lost, worker->now_ns);
 	(void)net_set_config(worker->net, change->config, worker->index == 0 && ctl_server.gate_open, worker->now_ns);
 }
 

@@ -169,6 +169,24 @@ struct net_config *net_config_create(const struct net_settings *settings, char *
 	return NULL;
 }
 
+static bool has_address(const struct net_config *config, const struct ip_addr *addr)
+{
+	for (unsigned i = 0; i < config->address_count; i++)
+		if (ip_addr_equal(&config->addresses[i].addr, addr))
+			return true;
+	return false;
+}
+
+bool net_config_lost(const struct net_config *from, const struct net_config *to, unsigned *at, struct ip_addr *addr)
+{
+	while (*at < from->address_count) {
+		*addr = from->addresses[(*at)++].addr;
+		if (!has_address(to, addr))
+			return true;
+	}
+	return false;
+}
+
 void net_config_destroy(struct net_config *config)
 {
 	free(config);

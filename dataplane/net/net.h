@@ -142,6 +142,10 @@ void net_lcore_destroy(struct net_lcore *lcore);
 
 /* ---- below: the owning lcore only ---- */
 
+/* The next address, from *at on (0 at first), that one configuration has and the other has on no interface.  False: no
+ * more.  Any thread. */
+bool net_config_lost(const struct net_config *from, const struct net_config *to, unsigned *at, struct ip_addr *addr);
+
 /* Use this configuration from now on (NULL: no addresses).  Returns the one before.  Paths find out by themselves.
  * announce: this worker speaks for all of them: it probes for conflicts, and says hello for every address that is new
  * (gratuitous ARP, unsolicited neighbour advertisement).  The others run the same timers silently. */

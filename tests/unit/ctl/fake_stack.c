@@ -133,6 +133,19 @@ void net_config_destroy(struct net_config *config)
 	free(config);
 }
 
+bool net_config_lost(const struct net_config *from, const struct net_config *to, unsigned *at, struct ip_addr *addr)
+{
+	while (*at < from->settings.address_count) {
+		bool stays = false;
+		*addr = from->addresses[(*at)++].addr;
+		for (unsigned i = 0; i < to->settings.address_count; i++)
+			stays |= ip_addr_equal(&to->addresses[i].addr, addr);
+		if (!stays)
+			return true;
+	}
+	return false;
+}
+
 const struct net_config *net_set_config(struct net_lcore *lcore, const struct net_config *config, bool announce,
 					uint64_t now_ns)
 {
@@ -163,6 +176,13 @@ void tcp_settings_default(struct tcp_settings *settings)
 void tcp_set_settings(struct tcp_lcore *lcore, const struct tcp_settings *settings)
 {
 	lcore->settings = *settings;
+}
+
+void tcp_abort_all(struct tcp_lcore *lcore, const struct ip_addr *local, uint64_t now_ns)
+{
+	(void)now_ns;
+	lcore->aborted_count++;
+	lcore->aborted = *local;
 }
 
 int tcp_listen(struct tcp_lcore *lcore, const struct ip_addr *local, uint16_t port, tcp_accept_fn *accept, void *ctx)

@@ -38,6 +38,8 @@ struct tcp_lcore {
 	struct tcp_settings settings;
 	uint16_t listening[FAKE_LISTEN_MAX]; /* 0: free */
 	unsigned connection_count;
+	unsigned aborted_count;
+	struct ip_addr aborted; /* the last */
 };
 
 extern struct fake_stack {

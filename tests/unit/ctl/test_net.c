@@ -93,6 +93,9 @@ Test(ctl_net, a_newer_one_replaces_and_the_old_one_is_freed_after_every_worker_l
 	client_expect_ok(&c, fourth);
 	cr_expect_eq(fake_stack.live_configs, 1);
 	cr_expect_eq(fake_stack.net[1].config->addresses[0].addr.b[15], 8);
+	/* Who was connected to one that is no more is told: 5, then 6. */
+	cr_expect_eq(fake_stack.tcp[1].aborted_count, 2);
+	cr_expect_eq(fake_stack.tcp[1].aborted.b[15], 6);
 }
 
 Test(ctl_net, what_cannot_be_is_refused_and_changes_nothing)
