@@ -56,6 +56,15 @@ void history_flushed(struct history *history, uint64_t issue_ns)
 	}
 }
 
+void history_durable(struct history *history, const struct version *version)
+{
+	for (uint32_t i = 0; i < history->count; i++) {
+		struct history_entry *entry = &history->entries[i];
+		if (entry->version != version && entry->version->end_ns < version->issue_ns)
+			entry->recoverable = false;
+	}
+}
+
 void history_power_loss(struct history *history)
 {
 	for (uint32_t i = 0; i < history->count; i++) {

@@ -55,5 +55,7 @@ bool history_possible_since(const struct history *history, const struct version 
 void history_observe(const struct sim *sim, struct history *history, const struct version *version, uint64_t issue_ns);
 /* A flush that was issued then is acknowledged. */
 void history_flushed(struct history *history, uint64_t issue_ns);
+/* The version, which is acknowledged, is durable: a power loss cannot bring back what had ended before it. */
+void history_durable(struct history *history, const struct version *version);
 /* Power loss under write-back. */
 void history_power_loss(struct history *history);

@@ -95,6 +95,14 @@ void oracle_acknowledged(struct volume_oracle *oracle, struct write *write, uint
 		history_acknowledge(oracle->sim, &oracle->sectors[i], &write->version);
 }
 
+void oracle_durable(struct volume_oracle *oracle, const struct write *write, uint64_t sent_ns)
+{
+	if (write->trim || !is_of_now(oracle, sent_ns))
+		return;
+	for (uint32_t i = write->lba; i < write->lba + write->count; i++)
+		history_durable(&oracle->sectors[i], &write->version);
+}
+
 void oracle_failed(struct volume_oracle *oracle, struct write *write)
 {
 	write->version.end_ns = oracle->sim->now_ns;
@@ -119,7 +127,8 @@ static struct version *identify(struct volume_oracle *oracle, uint32_t lba, cons
 
 static bool is_zero_version(const struct volume_oracle *oracle, const struct version *version)
 {
-	return version == &oracle->initial || ((const struct write *)version)->trim;
+	const struct write *write = (const struct write *)version;
+	return version == &oracle->initial || write->trim || write->zero;
 }
 
 /* Zeros are the beginning or a trim: observe the last of them that fits, which proves least. */

@@ -31,6 +31,7 @@ struct write {
 	struct version version; /* first member */
 	uint32_t lba, count;
 	bool trim; /* may leave what was there, or make it zero */
+	bool zero; /* makes it zero; set by whoever issued it */
 };
 
 void oracle_init(struct volume_oracle *oracle, struct sim *sim, unsigned index, uint32_t sector_count, bool write_back);
@@ -48,6 +49,8 @@ void oracle_sent(struct volume_oracle *oracle, struct write *write, bool copies_
 void oracle_fill(const struct volume_oracle *oracle, const struct write *write, uint8_t *data);
 /* sent_ns: when the frame was sent whose answer it is. */
 void oracle_acknowledged(struct volume_oracle *oracle, struct write *write, uint64_t sent_ns);
+/* The answer promised that it is durable, whatever the volume does otherwise. */
+void oracle_durable(struct volume_oracle *oracle, const struct write *write, uint64_t sent_ns);
 /* An error was the answer: it may have happened, but no more will. */
 void oracle_failed(struct volume_oracle *oracle, struct write *write);
 /* A read that was issued then is answered; sent_ns as above. */

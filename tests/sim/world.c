@@ -257,7 +257,7 @@ static void check_end(struct world *world)
 	}
 }
 
-static void play(struct world *world, const struct world_options *options)
+static void play(struct world *world, const struct run_options *options)
 {
 	struct sim *sim = &world->sim;
 	scenario_draw(&world->scenario, sim, options->op_count);
@@ -285,7 +285,7 @@ static void play(struct world *world, const struct world_options *options)
 		  (unsigned long)world->write_count, (unsigned long)world->retry_count);
 }
 
-void world_run(const struct world_options *options, struct world_result *result)
+void world_run(const struct run_options *options, struct run_result *result)
 {
 	struct world *world = calloc(1, sizeof *world);
 	jmp_buf failed;
@@ -294,7 +294,7 @@ void world_run(const struct world_options *options, struct world_result *result)
 	memset(result, 0, sizeof *result);
 	sim_init(&world->sim, options->seed);
 	world->sim.verbose = options->verbose;
-	world->sim.plant = options->plant;
+	world->sim.plant = (enum plant)options->plant;
 	world->sim.failed = &failed;
 	if (setjmp(failed) == 0) {
 		play(world, options);
@@ -305,11 +305,13 @@ void world_run(const struct world_options *options, struct world_result *result)
 	result->trace_hash = world->sim.trace_hash;
 	result->virtual_ns = world->sim.now_ns;
 	result->event_count = world->sim.event_count;
-	result->read_count = world->read_count;
-	result->write_count = world->write_count;
-	result->retry_count = world->retry_count;
-	memcpy(result->lcore_stats, world->appliance.stats_total, sizeof result->lcore_stats);
-	memcpy(result->volume_stats, world->appliance.volume_stats_total, sizeof result->volume_stats);
+	const uint64_t counts[] = {world->read_count,
+				   world->write_count,
+				   world->retry_count,
+				   world->appliance.volume_stats_total[WHERRY_VOLUME_overlap_waits],
+				   world->appliance.volume_stats_total[WHERRY_VOLUME_rmw_ops],
+				   world->appliance.stats_total[WHERRY_LCORE_handoff_in]};
+	memcpy(result->counts, counts, sizeof counts);
 	sim_fini(&world->sim);
 	free(world);
 }

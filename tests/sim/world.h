@@ -7,6 +7,7 @@
 #include "control.h"
 #include "net.h"
 #include "oracle.h"
+#include "runner.h"
 #include "scenario.h"
 #include "state.h"
 
@@ -29,22 +30,7 @@ static inline struct world *world_of(struct sim *sim)
 	return (struct world *)sim;
 }
 
-struct world_options {
-	uint64_t seed;
-	unsigned op_count;
-	bool verbose;
-	enum plant plant;
-};
-
-struct world_result {
-	bool failed;
-	char failure[512];
-	uint64_t trace_hash, virtual_ns, event_count;
-	uint64_t read_count, write_count, retry_count;
-	uint64_t lcore_stats[WHERRY_LCORE_STAT_COUNT], volume_stats[WHERRY_VOLUME_STAT_COUNT];
-};
-
-void world_run(const struct world_options *options, struct world_result *result);
+void world_run(const struct run_options *options, struct run_result *result);
 
 /* Kick a worker of the present dataplane at that time. */
 void world_kick_at(struct world *world, unsigned worker, uint64_t at_ns);
