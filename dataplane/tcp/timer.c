@@ -115,7 +115,7 @@ static void on_syn_timeout(struct tcp_conn *conn)
 }
 
 /*
- * Full segments vanish and nobody says why: try smaller ones (RFC 4821 in small).
+ * Segments vanish and nobody says why: try smaller ones (RFC 4821 in small).
  * Early when the peer is heard meanwhile, late when it may as well be a cable
  * that is out; for this connection only, and for a while.
  */
@@ -124,10 +124,13 @@ static void suspect_black_hole(struct tcp_conn *conn)
 	const uint16_t steps[] = {1280, 576};
 	const struct tcp_sent *head = TAILQ_FIRST(&conn->sent);
 	const bool is_heard = conn->heard_ns > conn->progress_ns + conn->rto_ns;
-	if (conn->backoff < (is_heard ? 2 : 5) || head->end - head->start < conn->mss)
+	/* It need not be a full segment: on a jumbo path others are too long as well. */
+	const uint32_t head_bytes = tcp_ip_header_bytes(&conn->node.key.remote) + TCP_HEADER_BYTES +
+				    (conn->timestamps ? TCP_TIMESTAMPS_BYTES : 0) + (head->end - head->start);
+	if (conn->backoff < (is_heard ? 2 : 5))
 		return;
 	for (unsigned i = 0; i < (ip_addr_is_v4(&conn->node.key.remote) ? 2 : 1); i++) {
-		if (steps[i] >= conn->path.mtu || (conn->mtu_limit && steps[i] >= conn->mtu_limit))
+		if (steps[i] >= head_bytes || (conn->mtu_limit && steps[i] >= conn->mtu_limit))
 			continue;
 		TCP_COUNT(conn->lcore, mtu_lowered);
 		conn->mtu_limit = steps[i];
