@@ -60,7 +60,8 @@ static void advance(struct tcp_conn *conn, const struct tcp_segment *segment, st
 	result->acked_bytes = segment->ack - conn->snd_una;
 	conn->snd_una = segment->ack;
 	conn->progress_ns = conn->rto_base_ns = lcore->now_ns;
-	if (conn->phase != TCP_LOSS || !result->retransmit_acked)
+	/* Timeouts stay long until a round trip has been measured again, which timestamps do at once (RFC 6298 5). */
+	if (conn->phase != TCP_LOSS || !result->retransmit_acked || result->sampled)
 		conn->backoff = 0;
 	conn->probing = false;
 	lcore->env.path_confirm(lcore->env.ctx, &conn->path, lcore->now_ns);

@@ -192,6 +192,7 @@ void tcp_sent_acked(struct tcp_conn *conn, uint32_t ack, uint32_t ts_ecr, struct
 		newest_ns = again_ns;
 	if (newest_ns)
 		tcp_rtt_sample(conn, now_ns - newest_ns);
+	result->sampled = newest_ns != 0;
 	release_buffers(conn, payload);
 }
 

@@ -408,6 +408,7 @@ struct tcp_ack_result {
 	uint64_t sacked_ns;       /* when the newest was sent that was SACKed now and sent once; 0: none */
 	bool sacked_new, dsack, spurious_probe;
 	bool retransmit_acked; /* something acknowledged had been sent more than once */
+	bool sampled;          /* it tells a round-trip time all the same, or because nothing had */
 };
 /* False: the acknowledgement is not acceptable, the segment is dropped. */
 bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment);

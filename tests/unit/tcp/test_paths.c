@@ -236,6 +236,37 @@ Test(tcp_paths, survives_an_outage)
 	wire_fini(&wire);
 }
 
+static bool client_has_progress(void *ctx)
+{
+	return app_conn(&apps[CLIENT])->snd_una != *(const uint32_t *)ctx;
+}
+
+static bool loses_what_the_client_sends(struct wire *w, unsigned from, struct pkt *pkt,
+					const struct tcp_segment *segment)
+{
+	(void)w, (void)pkt, (void)segment;
+	return from != CLIENT;
+}
+
+/* RFC 6298 5: a new measurement ends the doubling, and timestamps make one of a retransmission, too (RFC 7323 4). */
+Test(tcp_paths, times_out_as_early_as_ever_once_an_outage_is_over)
+{
+	begin(16, 3000000);
+	wire_start(&wire);
+	wire_connect(&wire, &apps[SERVER], &apps[CLIENT]);
+	wire_run(&wire, 100 * MS);
+	wire.hook = loses_what_the_client_sends;
+	wire_run(&wire, 10 * SECOND);
+	const struct tcp_conn *conn = app_conn(&apps[CLIENT]);
+	const uint32_t una = conn->snd_una;
+	cr_assert(conn->timestamps && conn->backoff >= 4);
+	wire.hook = NULL;
+	cr_assert(wire_until(&wire, client_has_progress, (void *)&una, 20 * SECOND));
+	cr_expect_eq(conn->phase, TCP_LOSS);
+	cr_expect_eq(conn->backoff, 0);
+	wire_fini(&wire);
+}
+
 /* A delay that jumps is no loss: what the timeout did is taken back. */
 Test(tcp_paths, undoes_what_a_spurious_timeout_did)
 {
