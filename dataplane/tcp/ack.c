@@ -86,8 +86,10 @@ bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment)
 	update_window(conn, segment);
 	if (had_sent && conn->sack && segment->options.sack_count)
 		tcp_sack_input(conn, segment, &result);
-	if (result.sacked_ns && !result.acked_bytes)
+	if (result.sacked_ns && !result.acked_bytes) {
 		tcp_rtt_sample(conn, conn->lcore->now_ns - result.sacked_ns);
+		conn->backoff = 0; /* as in advance() */
+	}
 	/* Without SACK a duplicate is one that changes nothing (RFC 5681 2). */
 	const bool duplicate =
 		!conn->sack && !old && !result.acked_bytes && !segment->payload_bytes && conn->snd_wnd == window_before;

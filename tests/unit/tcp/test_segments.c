@@ -489,3 +489,26 @@ Test(tcp_segments, copies_small_pieces_and_refers_to_large_ones)
 	cr_expect(peer.seen_count == 1 && peer_last()->payload_bytes == 700);
 	peer_end();
 }
+
+/* RFC 6298 5: whatever measures a round trip has the timeout computed anew, not what is acknowledged cumulatively only.
+ */
+Test(tcp_segments, ends_the_doubling_of_timeouts_with_a_measurement_by_sack)
+{
+	peer_established();
+	const uint32_t base = peer.ack;
+	peer.app.to_send = 8000;
+	app_pump(&peer.app);
+	peer_wait(10 * SECOND);
+	cr_assert(peer_conn()->backoff >= 4);
+	/* One was sent once, and its acknowledgement comes now. */
+	const struct tcp_sent *sent = TAILQ_FIRST(&peer_conn()->sent);
+	while (sent->tx_count > 1 && TAILQ_NEXT(sent, by_seq))
+		sent = TAILQ_NEXT(sent, by_seq);
+	cr_assert_eq(sent->tx_count, 1);
+	const struct tcp_options sack = {.sack_count = 1, .sack = {{sent->start, sent->end}}};
+	peer_send_options(TCP_ACK, peer.seq, base, 0, &sack);
+	cr_expect_eq(peer_conn()->snd_una, base);
+	cr_expect_eq(peer_conn()->sacked_count, 1);
+	cr_expect_eq(peer_conn()->backoff, 0);
+	peer_end();
+}
