@@ -6,11 +6,11 @@
 int main(int argc, char **argv)
 {
 	static const struct runner_plant plants[] = {
-		[PLANT_STALE_WRITE - 1] = {"stale-write", "volume requests out of order"},
-		[PLANT_OVERTAKEN_WRITE - 1] = {"overtaken-write", "frames do not tell how long they have waited"},
-		[PLANT_ACK_BEFORE_DURABLE - 1] = {"ack-before-durable", "the disk takes FUA for a hint"},
-		[PLANT_LOST_PERSIST - 1] = {"lost-persist", "the control plane acknowledges what it has not kept"},
-		[PLANT_LOST_PERSIST] = {NULL, NULL},
+		{"stale-write", "volume requests out of order", PLANT_STALE_WRITE},
+		{"overtaken-write", "frames do not tell how long they have waited", PLANT_OVERTAKEN_WRITE},
+		{"ack-before-durable", "the disk takes FUA for a hint", PLANT_ACK_BEFORE_DURABLE},
+		{"lost-persist", "the control plane acknowledges what it has not kept", PLANT_LOST_PERSIST},
+		{NULL, NULL, PLANT_NONE},
 	};
 	static const struct runner program = {
 		.name = "sim",

@@ -51,6 +51,14 @@ static void add(uint64_t *to, uint64_t value)
 	__atomic_fetch_add(to, value, __ATOMIC_RELAXED);
 }
 
+static const char *plant_name(enum plant plant)
+{
+	unsigned i = 0;
+	while (runner->plants[i].plant != plant)
+		i++;
+	return runner->plants[i].name;
+}
+
 static void tell_failure(const struct options *options, uint64_t seed, const char *what)
 {
 	printf("seed %lu FAILED: %s\n  replay: %s --seed %lu --verbose", (unsigned long)seed, what, runner->name,
@@ -58,7 +66,7 @@ static void tell_failure(const struct options *options, uint64_t seed, const cha
 	if (options->run.op_count)
 		printf(" --ops %u", options->run.op_count);
 	if (options->run.plant)
-		printf(" --plant %s", runner->plants[options->run.plant - 1].name);
+		printf(" --plant %s", plant_name(options->run.plant));
 	printf("\n");
 	fflush(stdout);
 	add(&board->totals.failed_count, 1);
@@ -208,11 +216,11 @@ static bool parse_number(const char *text, char end, const char **rest, uint64_t
 	return *at == end;
 }
 
-static bool parse_plant(const char *text, unsigned *plant)
+static bool parse_plant(const char *text, enum plant *plant)
 {
 	for (unsigned i = 0; runner->plants[i].name; i++) {
 		if (strcmp(text, runner->plants[i].name) == 0) {
-			*plant = i + 1;
+			*plant = runner->plants[i].plant;
 			return true;
 		}
 	}

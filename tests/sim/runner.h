@@ -13,7 +13,7 @@ struct run_options {
 	uint64_t seed;
 	unsigned op_count; /* 0: as the seed says */
 	bool verbose;
-	unsigned plant; /* 0: none; else the place in runner.plants, from 1 on */
+	enum plant plant;
 };
 
 struct run_result {
@@ -25,6 +25,7 @@ struct run_result {
 
 struct runner_plant {
 	const char *name, *about;
+	enum plant plant;
 };
 
 struct runner {

@@ -294,7 +294,7 @@ void world_run(const struct run_options *options, struct run_result *result)
 	memset(result, 0, sizeof *result);
 	sim_init(&world->sim, options->seed);
 	world->sim.verbose = options->verbose;
-	world->sim.plant = (enum plant)options->plant;
+	world->sim.plant = options->plant;
 	world->sim.failed = &failed;
 	if (setjmp(failed) == 0) {
 		play(world, options);
