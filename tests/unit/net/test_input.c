@@ -509,13 +509,10 @@ Test(net_config, addresses_that_the_next_one_lacks_are_told)
 	struct ip_addr addr;
 	char error[100];
 	unsigned at = 0, count = 0;
-	struct net_config *other = net_config_create(&settings, error, sizeof error);
-	cr_assert_not_null(other);
-	cr_expect(!net_config_lost(rig.config, other, &at, &addr), "the same ones");
-	net_config_destroy(other);
+	cr_expect(!net_config_lost(rig.config, rig.config, &at, &addr), "the same ones");
 	settings.address_count--;
 	settings.route_count--; /* its gateway is there */
-	other = net_config_create(&settings, error, sizeof error);
+	struct net_config *other = net_config_create(&settings, error, sizeof error);
 	cr_assert_not_null(other);
 	for (at = 0; net_config_lost(rig.config, other, &at, &addr); count++)
 		cr_expect(ip_addr_equal(&addr, &settings.addresses[settings.address_count].addr));
