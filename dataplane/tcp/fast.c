@@ -45,13 +45,13 @@ static inline struct tcp_conn *find(struct tcp_lcore *lcore, const struct tcp_pl
 	return find_other(lcore, view, plain->destination_port, plain->source_port);
 }
 
-/* In order, inside the window, not older than what was heard (RFC 7323 5), not the end of a gap. */
+/* In order, inside the window, not older than what was heard (RFC 7323 5), neither the end of a gap nor soon after. */
 static inline bool is_in_order(const struct tcp_conn *conn, const struct tcp_plain *plain, uint32_t payload_bytes)
 {
 	return plain->shape == conn->shape && plain->seq == conn->rcv_nxt &&
 	       payload_bytes <= conn->rcv_edge - conn->rcv_nxt &&
 	       (plain->shape == TCP_SHAPE_BARE || !tcp_seq_lt(plain->ts_val, conn->ts_recent)) &&
-	       conn->held_count == 0 && !conn->paused;
+	       (conn->held_count | conn->quick_acks) == 0 && !conn->paused;
 }
 
 /* The highest acknowledgement, taken or noted. */

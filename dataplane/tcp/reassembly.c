@@ -14,6 +14,9 @@
  */
 #include "tcp/tcp_priv.h"
 
+#define AHEAD_AT_ONCE 4u /* one more than a sender without RACK waits for (RFC 5681 3.2) */
+#define AHEAD_GROUP 4u
+
 static struct tcp_held *take(struct tcp_conn *conn, struct pkt *pkt)
 {
 	struct tcp_lcore *lcore = conn->lcore;
@@ -131,6 +134,8 @@ static void set_dsack(struct tcp_conn *conn, uint32_t start, uint32_t end)
 	TCP_COUNT(conn->lcore, duplicates);
 	conn->dsack = (struct tcp_range){start, end};
 	conn->dsack_set = conn->sack;
+	conn->ack_now = true;
+	tcp_ready(conn);
 }
 
 /* Put small payload behind the packet it follows.  False: no room, or not worth it. */
@@ -159,13 +164,38 @@ static struct tcp_held *take_or_evict(struct tcp_conn *conn, uint32_t start)
 	return take(conn, NULL);
 }
 
+/*
+ * Those that open a gap, or stand alone, are told of at once (RFC 5681 4.2): they
+ * start the sender's repair.  The rest of a run says nothing but that the wire
+ * goes on delivering, and is told of by the group, within part of a round trip.
+ */
+static void acknowledge_ahead(struct tcp_conn *conn, const struct tcp_segment *segment)
+{
+	if (TAILQ_EMPTY(&conn->ahead))
+		conn->ahead_segments = 0;
+	conn->ahead_segments++;
+	conn->ahead_unacked++;
+	conn->quick_acks = TCP_QUICK_ACKS;
+	const bool goes_on = conn->sack_count && conn->blocks[0].end == segment->seq && !(segment->flags & TCP_FIN);
+	if (!conn->sack || !goes_on || conn->ahead_segments <= AHEAD_AT_ONCE || conn->ahead_unacked >= AHEAD_GROUP) {
+		conn->ack_now = true;
+		tcp_ready(conn);
+		return;
+	}
+	const uint64_t part_ns = conn->srtt_ns / 4 < TCP_NS_PER_MS ? conn->srtt_ns / 4 : TCP_NS_PER_MS;
+	const uint64_t due_ns = conn->lcore->now_ns + part_ns;
+	if (due_ns < conn->ack_ns) {
+		conn->ack_ns = due_ns;
+		tcp_schedule(conn);
+	}
+}
+
 void tcp_hold_ahead(struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
 	struct tcp_segment *segment = &arrival->segment;
 	conn->out_of_order++;
 	TCP_COUNT(conn->lcore, out_of_order);
-	conn->ack_now = true;
-	tcp_ready(conn);
+	acknowledge_ahead(conn, segment);
 	const bool fin = segment->flags & TCP_FIN;
 	/* The last one that begins at or before. */
 	struct tcp_held *before = TAILQ_LAST(&conn->ahead, tcp_held_list);

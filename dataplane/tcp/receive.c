@@ -120,7 +120,12 @@ void tcp_ack_later(struct tcp_conn *conn)
 	conn->unacked_segments++;
 	if (conn->unacked_segments >= TCP_ACK_BURST && !conn->in_callback)
 		(void)tcp_send_ack(conn);
-	if (conn->unacked_segments >= 2) {
+	if (conn->quick_acks && !conn->ack_now) {
+		/* After a loss the sender's window is small, and everything it learns soon helps. */
+		conn->quick_acks--;
+		conn->ack_now = true;
+	}
+	if (conn->ack_now || conn->unacked_segments >= 2) {
 		tcp_ready(conn);
 	} else if (conn->unacked_segments == 1 && conn->ack_ns == UINT64_MAX) {
 		conn->ack_ns = conn->lcore->now_ns + TCP_DELAYED_ACK_NS;

@@ -91,7 +91,7 @@ static inline void acknowledged(struct tcp_conn *conn)
 {
 	conn->last_ack_sent = conn->rcv_nxt;
 	conn->ack_now = false;
-	conn->unacked_segments = 0;
+	conn->unacked_segments = conn->ahead_unacked = 0;
 	conn->ack_ns = UINT64_MAX;
 	conn->segments_out++;
 }

@@ -20,7 +20,10 @@
 #define TCP_RTO_MIN_NS (200 * TCP_NS_PER_MS)
 #define TCP_RTO_MAX_NS (60000 * TCP_NS_PER_MS)
 #define TCP_RTO_FIRST_NS (1000 * TCP_NS_PER_MS) /* RFC 6298 2.1 */
-#define TCP_DELAYED_ACK_NS (40 * TCP_NS_PER_MS)
+/* Long enough for an answer to carry it, short for a sender whose window has shrunk to this segment (RFC 9293 3.8.6.3:
+ * less than 500 ms). */
+#define TCP_DELAYED_ACK_NS (2 * TCP_NS_PER_MS)
+#define TCP_QUICK_ACKS 16u /* acknowledgements that are not delayed after something went wrong */
 #define TCP_PTO_MIN_NS (5 * TCP_NS_PER_MS)
 #define TCP_PTO_ALONE_MAX_NS (200 * TCP_NS_PER_MS)  /* RFC 8985 7.2, WCDelAckT */
 #define TCP_TIME_WAIT_NS (60000 * TCP_NS_PER_MS)    /* twice a segment lifetime of 30 s */
@@ -231,6 +234,9 @@ struct tcp_conn {
 	TAILQ_ENTRY(tcp_conn) gap_link; /* of lcore->gaps, when has_gap */
 	bool has_gap;                   /* something is ahead */
 	uint32_t unread_bytes, held_count;
+	uint32_t ahead_segments; /* that came ahead since the present gap opened */
+	uint32_t ahead_unacked;  /* of those, the latest that no acknowledgement has told of */
+	uint8_t quick_acks;
 	uint8_t sack_count;
 	bool dsack_set;
 	bool fin_received, end_told, resume_wanted;

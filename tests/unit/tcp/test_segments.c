@@ -145,7 +145,7 @@ Test(tcp_segments, reports_what_came_out_of_order_newest_first)
 		cr_expect_eq(peer_last()->options.sack_count, i < 4 ? i + 1 : 4);
 	}
 	peer_send(TCP_ACK, base + 9500, peer.ack, 500);
-	peer_turn();
+	peer_wait(MS);
 	cr_expect(peer_last()->options.sack[0].start == base + 9000 &&
 		  peer_last()->options.sack[0].end == base + 10000);
 	peer_send(TCP_ACK, base, peer.ack, 1000);
@@ -285,9 +285,9 @@ Test(tcp_segments, acknowledges_every_second_segment_and_a_lone_one_late)
 	cr_expect_eq(peer.seen_count, 10);
 	peer_forget();
 	peer_data(1000);
-	peer_wait(30 * MS);
+	peer_wait(MS);
 	cr_expect_eq(peer.seen_count, 0);
-	peer_wait(15 * MS);
+	peer_wait(2 * MS);
 	cr_expect_eq(peer.seen_count, 1);
 	peer_end();
 }
