@@ -57,11 +57,21 @@ void tx_output_own(struct worker *worker, struct pkt *pkt)
 		flush_lane(worker, pkt->port_index);
 }
 
+/* A capture is given the frame as the wire will have it: in one piece, with its checksum. */
+static void show_tap(struct worker *worker, struct pkt *pkt)
+{
+	const struct worker_private *priv = worker->priv;
+	pkt_finish_checksum(pkt);
+	if (pkt->frag_count)
+		pkt_linearise(pkt);
+	priv->tap(worker, priv->tap_ctx, pkt->port_index, true, pkt->data, pkt->len_bytes);
+}
+
 void tx_output(struct worker *worker, struct pkt *pkt)
 {
 	struct worker_private *priv = worker->priv;
 	if (priv->tap)
-		priv->tap(worker, priv->tap_ctx, pkt->port_index, true, pkt->data, pkt->len_bytes);
+		show_tap(worker, pkt);
 	unsigned owner = priv->tx[pkt->port_index].owner;
 	if (owner == worker->index)
 		tx_output_own(worker, pkt);

@@ -21,6 +21,7 @@ bool fake_starved;
 int fake_punt_fd = -1;
 uint32_t fake_punt_rate;
 unsigned fake_tapped[2];
+uint32_t fake_tapped_bytes;
 unsigned fake_stack_routed, fake_stack_input[FAKE_WORKER_COUNT_MAX], fake_stack_copies[FAKE_WORKER_COUNT_MAX];
 static _Atomic int alive;
 static struct pkt *waiting[64];
@@ -199,6 +200,7 @@ void fake_tap(struct worker *worker, void *ctx, uint16_t port_index, bool outgoi
 	(void)frame;
 	cr_expect_geq(len_bytes, 14u);
 	fake_tapped[outgoing]++;
+	fake_tapped_bytes = len_bytes;
 }
 
 void fake_receive(struct pkt *pkt)

@@ -25,6 +25,7 @@ extern uint32_t fake_punt_rate;
 
 /* A capture, and how much it saw: frames that came in, and that go out. */
 extern unsigned fake_tapped[2];
+extern uint32_t fake_tapped_bytes; /* of the last frame */
 worker_tap_fn fake_tap;
 
 /* What port_rx yields next. */

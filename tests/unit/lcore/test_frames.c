@@ -290,6 +290,30 @@ Test(lcore_tx, a_tap_sees_every_frame_once_in_each_direction)
 	fake_fini();
 }
 
+static void tap_whole(struct worker *worker, void *ctx, uint16_t port_index, bool outgoing, const uint8_t *frame,
+		      uint32_t len_bytes)
+{
+	fake_tap(worker, ctx, port_index, outgoing, frame, len_bytes);
+	cr_expect_eq(frame[len_bytes - 1], 0x77, "the end of the last piece");
+}
+
+Test(lcore_tx, a_tap_sees_the_pieces_of_a_frame_too)
+{
+	uint8_t bytes[700];
+	struct pkt_buf buf = {.data = bytes, .len_bytes = sizeof bytes, .refs = 2};
+	struct pkt_frag frags[PKT_FRAG_COUNT_MAX] = {{&buf, bytes, sizeof bytes}};
+	memset(bytes, 0x77, sizeof bytes);
+	fake_init(1);
+	fake_workers[0].priv->tap = tap_whole;
+	struct pkt *pkt = fake_frame(1, 0);
+	pkt->frags = frags;
+	pkt->frag_count = 1;
+	tx_output(&fake_workers[0], pkt);
+	cr_expect_eq(fake_tapped_bytes, 760u);
+	cr_expect_eq(buf.refs, 1u, "it holds the buffer no longer");
+	fake_fini();
+}
+
 /* ---------------------------------------------------------------- hand-off */
 Test(lcore_handoff, a_full_ring_drops_and_counts_at_the_producer)
 {
