@@ -42,6 +42,7 @@ static void make_lists(struct tcp_lcore *lcore)
 		TAILQ_INSERT_TAIL(&lcore->free_sent, &lcore->sents[i], by_seq);
 	for (uint32_t i = 0; i < lcore->limits.held_packet_count; i++)
 		TAILQ_INSERT_TAIL(&lcore->free_held, &lcore->helds[i], link);
+	lcore->free_sent_count = lcore->limits.sent_segment_count;
 	lcore->free_held_count = lcore->limits.held_packet_count;
 }
 

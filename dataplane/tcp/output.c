@@ -84,6 +84,9 @@ static uint32_t next_payload(struct tcp_conn *conn, uint32_t mss)
 	}
 	if (conn->snd_nxt - conn->snd_una + len > conn->settings.send_bytes_max && conn->sent_count)
 		return 0;
+	/* Tiny segments that nobody acknowledges must not take the records of all connections: half of what is left. */
+	if (conn->sent_count > conn->lcore->free_sent_count)
+		return 0;
 	return len;
 }
 

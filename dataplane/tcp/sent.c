@@ -38,6 +38,7 @@ struct tcp_sent *tcp_sent_new(struct tcp_conn *conn, uint32_t payload_bytes, boo
 		return NULL;
 	}
 	TAILQ_REMOVE(&lcore->free_sent, sent, by_seq);
+	lcore->free_sent_count--;
 	sent->start = conn->snd_nxt;
 	sent->end = conn->snd_nxt + payload_bytes + fin;
 	sent->flags = (uint8_t)(TCP_SENT_IN_FLIGHT | (fin ? TCP_SENT_FIN : 0));
@@ -85,6 +86,7 @@ static void release(struct tcp_conn *conn, struct tcp_sent *sent)
 	TAILQ_REMOVE(&conn->sent, sent, by_seq);
 	conn->sent_count--;
 	TAILQ_INSERT_HEAD(&conn->lcore->free_sent, sent, by_seq);
+	conn->lcore->free_sent_count++;
 }
 
 /* Bytes are acknowledged: put back the buffers that end there. */
@@ -135,6 +137,7 @@ void tcp_sent_split(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t bytes
 	if (!rest || sent->end - sent->start <= bytes)
 		return;
 	TAILQ_REMOVE(&lcore->free_sent, rest, by_seq);
+	lcore->free_sent_count--;
 	*rest = *sent;
 	rest->start = sent->start + bytes;
 	advance(rest, bytes);

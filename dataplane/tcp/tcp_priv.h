@@ -295,8 +295,9 @@ struct tcp_lcore {
 	struct tcp_sent_list free_sent;
 	struct tcp_held_list free_held;
 	uint32_t free_held_count, conn_count, half_count;
-	uint64_t cookie_sent_ns; /* cookies are believed for a while after one was sent */
-	uint64_t reset_ns;       /* resets to strangers: so many a second */
+	uint32_t free_sent_count; /* of free_sent */
+	uint64_t cookie_sent_ns;  /* cookies are believed for a while after one was sent */
+	uint64_t reset_ns;        /* resets to strangers: so many a second */
 	uint32_t reset_count;
 	uint32_t port_count; /* local ports drawn */
 	struct tcp_conn *conns;

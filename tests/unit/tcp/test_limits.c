@@ -197,6 +197,36 @@ Test(tcp_limits, the_window_of_a_protocol_that_reads_stays_open_when_others_hold
 	peer_end();
 }
 
+Test(tcp_limits, a_peer_that_acknowledges_nothing_leaves_records_to_others)
+{
+	open_many(2);
+	struct tcp_lcore *tcp = peer.wire.ends[SERVER].tcp;
+	struct tcp_sent_list kept = TAILQ_HEAD_INITIALIZER(kept);
+	while (tcp->free_sent_count > 60) {
+		struct tcp_sent *sent = TAILQ_FIRST(&tcp->free_sent);
+		TAILQ_REMOVE(&tcp->free_sent, sent, by_seq);
+		TAILQ_INSERT_TAIL(&kept, sent, by_seq);
+		tcp->free_sent_count--;
+	}
+	/* As if its window of congestion had grown before it fell silent. */
+	app_conn(&apps[0])->cwnd = 1 << 20;
+	app_conn(&apps[0])->mss = TCP_MSS_FLOOR;
+	apps[0].to_send = apps[1].to_send = 60000;
+	app_pump(&apps[0]);
+	peer_turn();
+	cr_expect_eq(app_conn(&apps[0])->sent_count, 31);
+	peer_forget();
+	app_pump(&apps[1]);
+	peer_turn();
+	cr_expect_geq(peer.seen_count, 4, "%u segments for the other one", peer.seen_count);
+	send_of(0, TCP_RST, 0, 0, NULL);
+	send_of(1, TCP_RST, 0, 0, NULL);
+	peer_turn();
+	cr_expect_eq(tcp->free_sent_count, 60, "every record is back");
+	TAILQ_CONCAT(&tcp->free_sent, &kept, by_seq);
+	peer_end();
+}
+
 Test(tcp_limits, a_dctcp_receiver_tells_each_change_of_the_mark_at_once)
 {
 	peer_begin();
