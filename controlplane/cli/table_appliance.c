@@ -30,6 +30,13 @@ static const struct cli_column port_fields[] = {
 	COL("transmit queues", "tx_queues", TEXT),
 	COL("NUMA node", "numa_node", TEXT),
 	COL("vlans", "vlans", NONE),
+	COL("shared with the kernel", "punt", YES_NO),
+	COL("its interface", "punt_interface", TEXT),
+	COL("frames a second", "punt_rate", COUNT),
+	COL("to the kernel", "punt_frames", COUNT),
+	COL("not passed", "punt_dropped", COUNT),
+	COL("from the kernel", "punt_sent", COUNT),
+	COL("SLAAC", "slaac", YES_NO),
 	COL("detail", "detail", TEXT),
 	NO_COLUMN,
 };
@@ -55,6 +62,13 @@ static const struct cli_column client_columns[] = {
 	NO_COLUMN,
 };
 /* ------------------------------------------------------------- parameters */
+#define PUNT(or_else)                                                                                                  \
+	OPT("punt", BOOL, "punt", "pass to the kernel what is not for the appliance: ssh, DHCP, TFTP, LLDP" or_else)
+#define PUNT_RATE(or_else)                                                                                             \
+	OPT("punt-rate", INT, "punt_rate", "how many frames a second, each way" or_else, .min = 1,                     \
+	    .max = WHERRY_PUNT_RATE_MAX)
+#define SLAAC(or_else)                                                                                                 \
+	OPT("slaac", BOOL, "slaac", "take IPv6 addresses and routers from router advertisements, untagged" or_else)
 #define PORT_NAME ARG("NAME", NAME, "name", "name of the port", .names = CLI_NAMES_PORT)
 
 static const struct cli_param no_params[] = {END};
@@ -71,12 +85,18 @@ static const struct cli_param port_add_params[] = {
 	OPT("mtu", INT, "mtu", "largest payload of a frame in bytes, 9000 for jumbo frames (default 1500)",
 	    .min = WHERRY_MTU_MIN, .max = WHERRY_MTU_MAX),
 	OPT("vlans", VLANS, "vlans", "VLAN ids to accept beside untagged frames, comma-separated"),
+	PUNT(" (default no)"),
+	PUNT_RATE(" (default 10000)"),
+	SLAAC(" (default no)"),
 	END,
 };
 static const struct cli_param port_set_params[] = {
 	PORT_NAME,
 	OPT("mtu", INT, "mtu", "largest payload of a frame in bytes", .min = WHERRY_MTU_MIN, .max = WHERRY_MTU_MAX),
 	OPT("vlans", VLANS, "vlans", "VLAN ids to accept beside untagged frames, comma-separated; none: no VLAN"),
+	PUNT(""),
+	PUNT_RATE(""),
+	SLAAC(""),
 	END,
 };
 static const struct cli_param lcore_set_params[] = {
@@ -134,9 +154,14 @@ const struct cli_command cli_appliance_commands[] = {
 	 .details = "The dataplane restarts without the port; clients on other ports see a pause of under a second.",
 	 .examples = "port remove lab"},
 	{WORDS("port", "set"), .method = "port.set", .params = port_set_params, .some_option = true,
-	 .done = "port {name}: changed", .summary = "Change the MTU or the VLANs of a port",
-	 .details = "The dataplane restarts; clients see a pause of under a second.",
-	 .examples = "port set east --mtu 9000\nport set san --vlans none"},
+	 .done = "port {name}: changed", .summary = "Change what a port serves, and whether the kernel shares it",
+	 .details =
+		 "The dataplane restarts, unless --slaac alone is changed; clients see a pause of under a second. "
+		 "With --punt yes the kernel has an interface wherry-NAME beside the port (port show tells its name), "
+		 "which an operator gives addresses other than the appliance's. It goes away with the dataplane: have "
+		 "what configures interfaces match its name, or make it persistent before (ip tuntap add wherry-NAME "
+		 "mode tap). The kernel has the interface of an af_packet port anyway.",
+	 .examples = "port set east --mtu 9000\nport set san --vlans none\nport set east --punt yes"},
 	{WORDS("port", "list"), .method = "port.list", .params = no_params, .columns = port_columns,
 	 .output = CLI_OUT_LIST, .summary = "List the ports with link and speed", .examples = "port list"},
 	{WORDS("port", "show"), .method = "port.list", .params = port_show_params, .columns = port_fields,

@@ -81,6 +81,9 @@ static void compare_port(const struct config_port *want, const struct port_row *
 	config_detail_number(&detail, "mtu", have->mtu, want->row.mtu);
 	if (!same_vlans(have->vlans, have->vlan_count, want->row.vlans, want->row.vlan_count))
 		config_detail_add(&detail, "vlans %u -> %u of them", have->vlan_count, want->row.vlan_count);
+	config_detail_bool(&detail, "punt", have->punt, want->row.punt);
+	config_detail_number(&detail, "punt_rate", have->punt_rate, want->row.punt_rate);
+	config_detail_bool(&detail, "slaac", have->slaac, want->row.slaac);
 	if (detail.len == 0)
 		return;
 	config_change(diff, "update", "port", have->name, detail.text);

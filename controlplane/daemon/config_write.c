@@ -71,9 +71,7 @@ static int write_port(struct state *state, const struct config_port *want, const
 		if (strcmp(rows[i].name, row.name) != 0)
 			continue;
 		row.id = rows[i].id;
-		if (strcmp(rows[i].device, row.device) == 0 && rows[i].mtu == row.mtu &&
-		    rows[i].vlan_count == row.vlan_count &&
-		    memcmp(rows[i].vlans, row.vlans, row.vlan_count * sizeof row.vlans[0]) == 0)
+		if (model_port_equal(&rows[i], &row))
 			return 0;
 		return model_port_set(state, &row, fail);
 	}

@@ -50,6 +50,8 @@ int model_vlans_check(const char *what, const uint16_t *vlans, unsigned count, u
 int model_port_check(const struct port_row *row, struct fail *fail);
 int model_port_add(struct state *state, struct port_row *row, struct fail *fail);
 int model_port_set(struct state *state, const struct port_row *row, struct fail *fail);
+/* Are they set alike, whatever they are called? */
+bool model_port_equal(const struct port_row *a, const struct port_row *b);
 /* Refused while an export names it. */
 int model_port_remove(struct state *state, const struct port_row *row, struct fail *fail);
 int model_runtime_check(const struct runtime_row *row, struct fail *fail);

@@ -9,6 +9,7 @@
 
 #define IDLE_TURNS_MAX 100000000u
 #define IDLE_SLEEP_US_MAX 100000u
+#define SLAAC_MTU_MIN 1280 /* RFC 8200 5 */
 
 static bool is_pci_address(const char *text)
 {
@@ -102,7 +103,22 @@ int model_port_check(const struct port_row *row, struct fail *fail)
 	if (row->mtu < WHERRY_MTU_MIN || row->mtu > WHERRY_MTU_MAX)
 		return fail_set(fail, FAIL_USAGE, "%s: an MTU is a number from %d to %d, not %u", what, WHERRY_MTU_MIN,
 				WHERRY_MTU_MAX, row->mtu);
+	if (row->punt_rate > WHERRY_PUNT_RATE_MAX || (row->punt && row->punt_rate == 0))
+		return fail_set(fail, FAIL_USAGE,
+				"%s: the kernel can get from 1 to %d frames a second, not %u; punt says whether it gets"
+				" any",
+				what, WHERRY_PUNT_RATE_MAX, row->punt_rate);
+	if (row->slaac && row->mtu < SLAAC_MTU_MIN)
+		return fail_set(fail, FAIL_USAGE, "%s: slaac is IPv6, which needs an MTU of at least %d, not %u", what,
+				SLAAC_MTU_MIN, row->mtu);
 	return model_vlans_check(what, row->vlans, row->vlan_count, 1, fail);
+}
+
+bool model_port_equal(const struct port_row *a, const struct port_row *b)
+{
+	return strcmp(a->device, b->device) == 0 && a->mtu == b->mtu && a->punt == b->punt &&
+	       a->punt_rate == b->punt_rate && a->slaac == b->slaac && a->vlan_count == b->vlan_count &&
+	       memcmp(a->vlans, b->vlans, a->vlan_count * sizeof a->vlans[0]) == 0;
 }
 
 int model_port_add(struct state *state, struct port_row *row, struct fail *fail)
@@ -125,7 +141,7 @@ int model_port_add(struct state *state, struct port_row *row, struct fail *fail)
 	if (rc >= WHERRY_PORT_COUNT_MAX)
 		rc = fail_set(fail, FAIL_CONFLICT, "port '%s': there are already %d ports, the most possible",
 			      row->name, WHERRY_PORT_COUNT_MAX);
-	if (rc < 0 || state_port_insert(state, row, fail) != 0)
+	if (rc < 0 || state_port_insert(state, row, fail) != 0 || (row->slaac && state_net_touch(state, fail) != 0))
 		return -1;
 	return model_event(state, fail, WHERRY_INFO, "port.added", row->name, "added, %.200s, MTU %u", row->device,
 			   row->mtu);
@@ -133,11 +149,15 @@ int model_port_add(struct state *state, struct port_row *row, struct fail *fail)
 
 int model_port_set(struct state *state, const struct port_row *row, struct fail *fail)
 {
+	struct port_row before;
+
 	if (model_port_check(row, fail) != 0 || model_net_check_port(state, row, fail) != 0 ||
-	    state_port_update(state, row, fail) != 0)
+	    state_port_by_name(state, row->name, &before, fail) != 0 || state_port_update(state, row, fail) != 0)
 		return -1;
-	return model_event(state, fail, WHERRY_INFO, "port.changed", row->name, "MTU %u, %u VLANs", row->mtu,
-			   row->vlan_count);
+	if (before.slaac != row->slaac && state_net_touch(state, fail) != 0)
+		return -1;
+	return model_event(state, fail, WHERRY_INFO, "port.changed", row->name, "MTU %u, %u VLANs%s%s", row->mtu,
+			   row->vlan_count, row->punt ? ", punts" : "", row->slaac ? ", SLAAC" : "");
 }
 
 int model_port_remove(struct state *state, const struct port_row *row, struct fail *fail)

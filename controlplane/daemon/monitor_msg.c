@@ -40,7 +40,9 @@ static bool check_spawn(const struct monitor_spawn *spawn)
 		return false;
 	for (uint32_t i = 0; i < spawn->port_count; i++) {
 		const struct monitor_port *port = &spawn->ports[i];
-		struct port_row row = {.mtu = (uint16_t)port->mtu, .vlan_count = (uint16_t)port->vlan_count};
+		struct port_row row = {.mtu = (uint16_t)port->mtu,
+				       .vlan_count = (uint16_t)port->vlan_count,
+				       .punt_rate = port->punt_rate};
 		if (!ENDS(port->name) || !ENDS(port->device) || port->mtu > UINT16_MAX ||
 		    port->vlan_count > WHERRY_VLAN_COUNT_MAX)
 			return false;

@@ -69,6 +69,7 @@ struct monitor_port {
 	char name[WHERRY_NAME_BYTES_MAX + 1];
 	char device[WHERRY_TEXT_BYTES_MAX + 1];
 	uint32_t mtu, vlan_count;
+	uint32_t punt_rate; /* 0: it does not punt */
 	uint16_t vlans[WHERRY_VLAN_COUNT_MAX];
 };
 

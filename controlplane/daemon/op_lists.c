@@ -39,6 +39,19 @@ void op_refuse_absent(struct rpc_call *call, const char *message)
 
 /* ----------------------------------------------------------------- ports */
 
+/* What is set, and what the dataplane says; item NULL: nothing yet. */
+static void add_punt(json_t *out, const struct port_row *row, const struct wherry_ctl_port_item *item)
+{
+	json_t *interface = item && item->punt_interface[0] ? rpc_text_lenient(item->punt_interface) : json_null();
+
+	(void)json_object_set_new(out, "punt", json_boolean(row->punt));
+	(void)json_object_set_new(out, "punt_rate", json_integer((json_int_t)row->punt_rate));
+	(void)json_object_set_new(out, "punt_interface", interface);
+	(void)json_object_set_new(out, "punt_frames", json_integer(item ? (json_int_t)item->punt_frames : 0));
+	(void)json_object_set_new(out, "punt_dropped", json_integer(item ? (json_int_t)item->punt_dropped : 0));
+	(void)json_object_set_new(out, "punt_sent", json_integer(item ? (json_int_t)item->punt_sent : 0));
+}
+
 static json_t *port_json(const struct ports_op *op, unsigned i)
 {
 	const struct wherry_ctl_port_item *item = &op->items[i];
@@ -50,14 +63,17 @@ static json_t *port_json(const struct ports_op *op, unsigned i)
 	const char *detail = came ? item->detail : trouble[0] ? trouble : "the dataplane is being started";
 	json_t *numa = came && item->numa_node != UINT16_MAX ? json_integer(item->numa_node) : json_null();
 	json_t *mac_text = came && item->mac.count ? json_string(text_mac_emit(&item->mac.mac[0], mac)) : json_null();
-	return json_pack("{ss sI so so so sI sb sI sI sI so so so}", "name", row->name, "index", (json_int_t)i,
-			 "device", rpc_text_lenient(row->device), "driver",
-			 came ? rpc_text_lenient(item->driver) : json_null(), "mac", mac_text, "mtu",
-			 (json_int_t)(came ? item->mtu : row->mtu), "link_up", came && item->link_up, "link_mbps",
-			 (json_int_t)(came ? item->link_mbps : 0), "rx_queues",
-			 (json_int_t)(came ? item->rx_queues : 0), "tx_queues",
-			 (json_int_t)(came ? item->tx_queues : 0), "numa_node", numa, "vlans",
-			 rpc_vlans_json(row->vlans, row->vlan_count), "detail", rpc_text_lenient(detail));
+	json_t *out = json_pack(
+		"{ss sI so so so sI sb sI sI sI so so}", "name", row->name, "index", (json_int_t)i, "device",
+		rpc_text_lenient(row->device), "driver", came ? rpc_text_lenient(item->driver) : json_null(), "mac",
+		mac_text, "mtu", (json_int_t)(came ? item->mtu : row->mtu), "link_up", came && item->link_up,
+		"link_mbps", (json_int_t)(came ? item->link_mbps : 0), "rx_queues",
+		(json_int_t)(came ? item->rx_queues : 0), "tx_queues", (json_int_t)(came ? item->tx_queues : 0),
+		"numa_node", numa, "vlans", rpc_vlans_json(row->vlans, row->vlan_count));
+	add_punt(out, row, came ? item : NULL);
+	(void)json_object_set_new(out, "slaac", json_boolean(row->slaac));
+	(void)json_object_set_new(out, "detail", rpc_text_lenient(detail));
+	return out;
 }
 
 static void on_port(void *ctx, uint16_t type, const uint8_t *fields, size_t len, int fd)

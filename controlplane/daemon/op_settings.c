@@ -91,6 +91,33 @@ static void on_settled(void *ctx, enum plane_settled settled)
 		succeed(op);
 }
 
+/* The dataplane takes up some changes as it runs. */
+static bool needs_restart(const struct settings_op *op)
+{
+	struct port_row before = op->port_before;
+
+	before.slaac = op->port.slaac;
+	return op->kind != PORT_SET || !model_port_equal(&before, &op->port);
+}
+
+static void on_pushed(void *ctx, int error, const char *message)
+{
+	struct settings_op *op = ctx;
+	struct daemon *daemon = op->call->daemon;
+	struct fail fail, ignored;
+
+	if (!error || op_error_is_absence(error)) {
+		succeed(op);
+		return;
+	}
+	(void)fail_set(&fail, FAIL_FAILED, "port '%s': the dataplane refused it, it is as before again: %.350s",
+		       op->port.name, message[0] ? message : strerror(error));
+	if (op_transaction(daemon, step_take_back, op, &ignored) == 0)
+		plane_push_network(daemon->plane, NULL, NULL);
+	rpc_refuse(op->call, &fail);
+	free(op);
+}
+
 static void start(struct rpc_call *call, const struct settings_op *from)
 {
 	struct daemon *daemon = call->daemon;
@@ -105,6 +132,10 @@ static void start(struct rpc_call *call, const struct settings_op *from)
 	if (!op || op_transaction(daemon, step_change, op, &fail) != 0) {
 		free(op);
 		rpc_refuse(call, &fail);
+		return;
+	}
+	if (!needs_restart(op)) {
+		plane_push_network(daemon->plane, on_pushed, op);
 		return;
 	}
 	plane_restart(daemon->plane);

@@ -124,6 +124,7 @@ void plane_start(struct plane *plane)
 			port->mtu = ports[i].mtu;
 			port->vlan_count = ports[i].vlan_count;
 			memcpy(port->vlans, ports[i].vlans, sizeof port->vlans);
+			port->punt_rate = ports[i].punt ? ports[i].punt_rate : 0;
 		}
 		spawn->port_count = (uint32_t)count;
 		plane->state = PLANE_STARTING;

@@ -33,13 +33,15 @@ static void add(struct arguments *args, const char *format, ...)
 
 static void add_port(struct arguments *args, const struct monitor_port *port)
 {
-	char vlans[WHERRY_VLAN_COUNT_MAX * 6 + 8] = "";
+	char vlans[WHERRY_VLAN_COUNT_MAX * 6 + 8] = "", punt[24] = "";
 	size_t at = 0;
 
 	for (uint32_t i = 0; i < port->vlan_count; i++)
 		at += (size_t)snprintf(vlans + at, sizeof vlans - at, "%s%u", i ? ";" : ",vlans=", port->vlans[i]);
+	if (port->punt_rate)
+		(void)snprintf(punt, sizeof punt, ",punt=%u", port->punt_rate);
 	add(args, "--port");
-	add(args, "name=%s,device=%s,mtu=%u%s", port->name, port->device, port->mtu, vlans);
+	add(args, "name=%s,device=%s,mtu=%u%s%s", port->name, port->device, port->mtu, vlans, punt);
 }
 
 char *plane_exec_arguments(const struct options *options, const struct monitor_spawn *spawn, bool without_idle)

@@ -28,6 +28,9 @@ size_t plane_encode_net(uint8_t *buf, uint32_t id, uint64_t generation, const st
 		put.route_bits.b[put.route_bits.len++] = row->prefix.bits;
 	}
 	put.route_gateway.len = put.route.len;
+	for (unsigned j = 0; j < port_count; j++)
+		if (ports[j].slaac)
+			put.slaac.v[put.slaac.count++] = (uint16_t)j;
 	/* Ports of addresses exist (a foreign key); a list that is shorter would shift all that follow. */
 	if (put.address_port.count != rows->address_count)
 		return 0;

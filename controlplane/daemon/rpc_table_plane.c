@@ -28,6 +28,13 @@ static const struct rpc_field port_fields[] = {
 	RPC_REQUIRED("tx_queues", &rpc_u16, NULL),
 	RPC_REQUIRED("numa_node", &numa, "null: unknown"),
 	RPC_REQUIRED("vlans", &rpc_vlans, NULL),
+	RPC_REQUIRED("punt", &rpc_bool, "what is not for the appliance goes to the kernel"),
+	RPC_REQUIRED("punt_rate", &rpc_u32, "frames a second, each way"),
+	RPC_REQUIRED("punt_interface", &rpc_text_or_null, "the kernel's; null: there is none"),
+	RPC_REQUIRED("punt_frames", &rpc_u64, "passed to the kernel"),
+	RPC_REQUIRED("punt_dropped", &rpc_u64, "not passed: over the rate, or its interface down or full"),
+	RPC_REQUIRED("punt_sent", &rpc_u64, "sent for the kernel"),
+	RPC_REQUIRED("slaac", &rpc_bool, "IPv6 addresses and routers by router advertisements"),
 	RPC_REQUIRED("detail", &rpc_text, "fall-backs, warnings, why it does not work"),
 	RPC_END,
 };
@@ -64,11 +71,15 @@ const struct rpc_schema rpc_client_list = {.type = RPC_ARRAY, .items = &client};
 
 /* ----------------------------------------------------------------- ports */
 
+static const struct rpc_schema punt_rate = {.type = RPC_INT, .min = 1, .max = WHERRY_PUNT_RATE_MAX};
 static const struct rpc_field port_add_fields[] = {
 	RPC_REQUIRED("name", &rpc_name, NULL),
 	RPC_REQUIRED("device", &device, "pci:0000:01:00.0, af_xdp:IFACE, af_packet:IFACE, tap:IFACE or memif:/PATH"),
 	RPC_OPTIONAL("mtu", &rpc_mtu, "1500", NULL),
 	RPC_OPTIONAL("vlans", &rpc_vlans, "none", "sub-interfaces"),
+	RPC_OPTIONAL("punt", &rpc_bool, "false", "pass to the kernel what is not for the appliance"),
+	RPC_OPTIONAL("punt_rate", &punt_rate, "10000", "frames a second, each way"),
+	RPC_OPTIONAL("slaac", &rpc_bool, "false", "take IPv6 addresses and routers from router advertisements"),
 	RPC_END,
 };
 static const struct rpc_schema port_add_params = {.type = RPC_OBJECT, .fields = port_add_fields};
@@ -76,6 +87,9 @@ static const struct rpc_field port_set_fields[] = {
 	RPC_REQUIRED("name", &rpc_name, NULL),
 	RPC_OPTIONAL("mtu", &rpc_mtu, "unchanged", NULL),
 	RPC_OPTIONAL("vlans", &rpc_vlans, "unchanged", NULL),
+	RPC_OPTIONAL("punt", &rpc_bool, "unchanged", NULL),
+	RPC_OPTIONAL("punt_rate", &punt_rate, "unchanged", NULL),
+	RPC_OPTIONAL("slaac", &rpc_bool, "unchanged", "does not restart the dataplane"),
 	RPC_END,
 };
 static const struct rpc_schema port_set_params = {.type = RPC_OBJECT, .fields = port_set_fields};
@@ -89,6 +103,9 @@ static void take_port(const json_t *params, struct port_row *row)
 	size_t i;
 
 	row->mtu = (uint16_t)rpc_param_u64(params, "mtu", row->mtu);
+	row->punt = rpc_param_bool(params, "punt", row->punt);
+	row->punt_rate = (uint32_t)rpc_param_u64(params, "punt_rate", row->punt_rate);
+	row->slaac = rpc_param_bool(params, "slaac", row->slaac);
 	if (!vlans)
 		return;
 	row->vlan_count = 0;
@@ -97,7 +114,7 @@ static void take_port(const json_t *params, struct port_row *row)
 
 static void run_port_add(struct rpc_call *call)
 {
-	struct port_row row = {.mtu = 1500};
+	struct port_row row = {.mtu = 1500, .punt_rate = WHERRY_PUNT_RATE_DEFAULT};
 
 	(void)snprintf(row.name, sizeof row.name, "%s", rpc_param_text(call->params, "name", ""));
 	(void)snprintf(row.device, sizeof row.device, "%s", rpc_param_text(call->params, "device", ""));

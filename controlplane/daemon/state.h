@@ -19,7 +19,7 @@
 #include "wherry/ctl.h"
 #include "wherry/limits.h"
 
-#define STATE_SCHEMA_VERSION 2
+#define STATE_SCHEMA_VERSION 3
 #define STATE_EVENT_COUNT_MAX 10000
 #define STATE_UUID_BYTES 37   /* text form and its NUL */
 #define STATE_SERIAL_BYTES 21 /* ATA serial number, at most 20 characters, and its NUL */
@@ -80,6 +80,9 @@ struct port_row {
 	uint16_t mtu;
 	uint16_t vlan_count;
 	uint16_t vlans[WHERRY_VLAN_COUNT_MAX];
+	bool punt;          /* what is not for the appliance goes to the kernel */
+	uint32_t punt_rate; /* frames a second, each way */
+	bool slaac;         /* IPv6 addresses and routers by router advertisements */
 };
 
 struct address_row {
@@ -198,6 +201,8 @@ int state_port_user(struct state *state, uint64_t id, uint16_t *shelf, uint8_t *
 /* ---- addresses and routes.  put replaces them all; both puts raise the generation of struct network_row. */
 int state_net_get(struct state *state, struct net_rows *rows, struct fail *fail);
 int state_net_put(struct state *state, const struct net_rows *rows, struct fail *fail);
+/* What the dataplane is told of the network has changed: it is newer from now on. */
+int state_net_touch(struct state *state, struct fail *fail);
 int state_network_get(struct state *state, struct network_row *row, struct fail *fail);
 int state_network_put(struct state *state, const struct network_row *row, struct fail *fail);
 

@@ -74,11 +74,15 @@ static int insert_route(struct state *state, const struct route_row *row, struct
 			 sizeof row->gateway.b);
 }
 
+int state_net_touch(struct state *state, struct fail *fail)
+{
+	return state_run(state, fail, "UPDATE network SET generation = generation + 1", "");
+}
+
 int state_net_put(struct state *state, const struct net_rows *rows, struct fail *fail)
 {
 	if (state_run(state, fail, "DELETE FROM address", "") != 0 ||
-	    state_run(state, fail, "DELETE FROM route", "") != 0 ||
-	    state_run(state, fail, "UPDATE network SET generation = generation + 1", "") != 0)
+	    state_run(state, fail, "DELETE FROM route", "") != 0 || state_net_touch(state, fail) != 0)
 		return -1;
 	for (unsigned i = 0; i < rows->address_count; i++)
 		if (insert_address(state, &rows->addresses[i], fail) != 0)

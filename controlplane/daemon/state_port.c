@@ -4,6 +4,8 @@
 
 #include "daemon/state_sql.h"
 
+#define PORT_COLUMNS "id, name, device, mtu, vlans, punt, punt_rate, slaac" /* as port_load takes them */
+
 static void port_load(sqlite3_stmt *stmt, struct port_row *row)
 {
 	char vlans[STATE_VLAN_TEXT_BYTES];
@@ -15,6 +17,9 @@ static void port_load(sqlite3_stmt *stmt, struct port_row *row)
 	row->mtu = (uint16_t)sqlite3_column_int(stmt, 3);
 	state_column_text(stmt, 4, vlans, sizeof vlans);
 	row->vlan_count = state_vlans_parse(vlans, row->vlans);
+	row->punt = sqlite3_column_int(stmt, 5) != 0;
+	row->punt_rate = (uint32_t)sqlite3_column_int64(stmt, 6);
+	row->slaac = sqlite3_column_int(stmt, 7) != 0;
 }
 
 int state_port_insert(struct state *state, struct port_row *row, struct fail *fail)
@@ -22,8 +27,11 @@ int state_port_insert(struct state *state, struct port_row *row, struct fail *fa
 	char vlans[STATE_VLAN_TEXT_BYTES];
 
 	state_vlans_emit(row->vlans, row->vlan_count, vlans);
-	if (state_run(state, fail, "INSERT INTO port (name, device, mtu, vlans) VALUES (?, ?, ?, ?)", "ttit", row->name,
-		      row->device, (int64_t)row->mtu, vlans) != 0)
+	if (state_run(state, fail,
+		      "INSERT INTO port (name, device, mtu, vlans, punt, punt_rate, slaac)"
+		      " VALUES (?, ?, ?, ?, ?, ?, ?)",
+		      "ttitiii", row->name, row->device, (int64_t)row->mtu, vlans, (int64_t)row->punt,
+		      (int64_t)row->punt_rate, (int64_t)row->slaac) != 0)
 		return -1;
 	row->id = (uint64_t)sqlite3_last_insert_rowid(state->db);
 	return 0;
@@ -34,8 +42,11 @@ int state_port_update(struct state *state, const struct port_row *row, struct fa
 	char vlans[STATE_VLAN_TEXT_BYTES];
 
 	state_vlans_emit(row->vlans, row->vlan_count, vlans);
-	return state_run(state, fail, "UPDATE port SET device = ?, mtu = ?, vlans = ? WHERE id = ?", "titi",
-			 row->device, (int64_t)row->mtu, vlans, (int64_t)row->id);
+	return state_run(state, fail,
+			 "UPDATE port SET device = ?, mtu = ?, vlans = ?, punt = ?, punt_rate = ?, slaac = ?"
+			 " WHERE id = ?",
+			 "titiiii", row->device, (int64_t)row->mtu, vlans, (int64_t)row->punt, (int64_t)row->punt_rate,
+			 (int64_t)row->slaac, (int64_t)row->id);
 }
 
 int state_port_delete(struct state *state, uint64_t id, struct fail *fail)
@@ -45,8 +56,7 @@ int state_port_delete(struct state *state, uint64_t id, struct fail *fail)
 
 int state_port_by_name(struct state *state, const char *name, struct port_row *row, struct fail *fail)
 {
-	sqlite3_stmt *stmt =
-		state_query(state, fail, "SELECT id, name, device, mtu, vlans FROM port WHERE name = ?", "t", name);
+	sqlite3_stmt *stmt = state_query(state, fail, "SELECT " PORT_COLUMNS " FROM port WHERE name = ?", "t", name);
 	int rc = stmt ? state_step(state, stmt, fail) : -1;
 
 	if (rc == 1)
@@ -61,7 +71,7 @@ int state_port_by_name(struct state *state, const char *name, struct port_row *r
 
 int state_port_list(struct state *state, struct port_row rows[WHERRY_PORT_COUNT_MAX], struct fail *fail)
 {
-	sqlite3_stmt *stmt = state_query(state, fail, "SELECT id, name, device, mtu, vlans FROM port ORDER BY id", "");
+	sqlite3_stmt *stmt = state_query(state, fail, "SELECT " PORT_COLUMNS " FROM port ORDER BY id", "");
 	int rc = stmt ? 1 : -1, count = 0;
 
 	while (rc == 1 && count < WHERRY_PORT_COUNT_MAX) {

@@ -124,6 +124,12 @@ static const char state_schema_2[] =
 	"CREATE INDEX nbd_export_volume ON nbd_export (volume_id, name);\n"
 	"CREATE UNIQUE INDEX nbd_export_default ON nbd_export (is_default) WHERE is_default = 1;\n";
 
+static const char state_schema_3[] =
+	"ALTER TABLE port ADD COLUMN punt INTEGER NOT NULL DEFAULT 0 CHECK (punt IN (0, 1));\n"
+	"ALTER TABLE port ADD COLUMN punt_rate INTEGER NOT NULL DEFAULT 10000"
+	" CHECK (punt_rate BETWEEN 0 AND 1000000);\n"
+	"ALTER TABLE port ADD COLUMN slaac INTEGER NOT NULL DEFAULT 0 CHECK (slaac IN (0, 1));\n";
+
 /* What leads from each version to the next; the first leads from an empty file. */
-static const char *const state_schemas[] = {state_schema_1, state_schema_2};
+static const char *const state_schemas[] = {state_schema_1, state_schema_2, state_schema_3};
 /* clang-format on */

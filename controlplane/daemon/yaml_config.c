@@ -61,13 +61,17 @@ static int take_port(struct yaml_reader *reader, const yaml_node_t *node, const 
 		KEY("device", YAML_TEXT, struct config_port, row.device, true),
 		KEY("mtu", YAML_U16, struct config_port, row.mtu, false),
 		KEY_CUSTOM("vlans", take_port_vlans, false),
+		KEY("punt", YAML_BOOL, struct config_port, row.punt, false),
+		KEY("punt_rate", YAML_U32, struct config_port, row.punt_rate, false),
+		KEY("slaac", YAML_BOOL, struct config_port, row.slaac, false),
 		KEY_END,
 	};
 	struct config *config = to;
 	struct config_port *port = &config->ports[config->port_count];
 	struct fail why;
 
-	*port = (struct config_port){.line = yaml_line(node), .row.mtu = 1500};
+	*port = (struct config_port){.line = yaml_line(node),
+				     .row = {.mtu = 1500, .punt_rate = WHERRY_PUNT_RATE_DEFAULT}};
 	if (yaml_take_map(reader, node, where, keys, port) != 0)
 		return -1;
 	if (model_port_check(&port->row, &why) != 0)

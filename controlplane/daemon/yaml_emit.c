@@ -143,6 +143,12 @@ static void put_ports(struct out *out, const struct port_row *ports, int count)
 		key_text(out, "device", ports[i].device);
 		key_number(out, "mtu", ports[i].mtu);
 		key_vlans(out, ports[i].vlans, ports[i].vlan_count);
+		if (ports[i].punt)
+			key_bool(out, "punt", true);
+		if (ports[i].punt_rate != WHERRY_PUNT_RATE_DEFAULT)
+			key_number(out, "punt_rate", ports[i].punt_rate);
+		if (ports[i].slaac)
+			key_bool(out, "slaac", true);
 		close_map(out);
 	}
 	close_list(out);

@@ -137,10 +137,11 @@ Test(cp_messages, the_command_line_of_the_dataplane_tells_everything_once)
 	spawn.ports[1].vlan_count = 2;
 	spawn.ports[1].vlans[0] = 10;
 	spawn.ports[1].vlans[1] = 4094;
+	spawn.ports[1].punt_rate = 500;
 	char *block = plane_exec_arguments(&options, &spawn, false);
 	cr_expect_str_eq(joined(block),
 			 "/bin/dp --socket /run/dp.sock --port name=p0,device=tap:t0,mtu=1500 --port "
-			 "name=p1,device=tap:t1,mtu=1500,vlans=10;4094 --lcores 0-3 --main-lcore 1 "
+			 "name=p1,device=tap:t1,mtu=1500,vlans=10;4094,punt=500 --lcores 0-3 --main-lcore 1 "
 			 "--no-huge --memory-mb 64 --user 5:6 --idle spin=7,pause=8,sleep_us=9 --eal --a "
 			 "--eal b c");
 	free(block);

@@ -291,8 +291,23 @@ Test(cp_net, a_port_keeps_what_its_addresses_need)
 	cr_expect_not_null(strstr(fail.text, "MTU"), "%s", fail.text);
 	port.mtu = 1280;
 	cr_expect_eq(model_port_set(state, &port, &fail), 0, "%s", fail.text);
+	struct network_row network;
+	cr_assert_eq(state_network_get(state, &network, &fail), 0);
+	const uint64_t generation = network.generation;
+	port.punt = true;
+	port.punt_rate = 300;
+	cr_expect_eq(model_port_set(state, &port, &fail), 0, "%s", fail.text);
+	cr_assert_eq(state_network_get(state, &network, &fail), 0);
+	cr_expect_eq(network.generation, generation, "the dataplane learns of it by its command line");
+	port.slaac = true;
+	cr_expect_eq(model_port_set(state, &port, &fail), 0, "%s", fail.text);
 	cr_assert_eq(state_port_by_name(state, "p0", &port, &fail), 0);
-	cr_expect_eq(port.mtu, 1280);
+	cr_expect(port.mtu == 1280 && port.punt && port.punt_rate == 300 && port.slaac);
+	cr_assert_eq(state_network_get(state, &network, &fail), 0);
+	cr_expect_gt(network.generation, generation, "the dataplane has to be told");
+	port.mtu = 1000;
+	cr_expect_eq(model_port_set(state, &port, &fail), -1);
+	cr_expect_not_null(strstr(fail.text, "slaac"), "%s", fail.text);
 	state_rollback(state);
 	state_close(state);
 }
@@ -495,6 +510,7 @@ Test(cp_net, a_state_of_the_first_version_is_raised_with_all_that_is_in_it)
 			  row.port_count == 1 && row.port_ids[0] == 5 && row.config_bytes == 3);
 		cr_assert_eq(state_port_by_name(state, "p0", &port, &fail), 0);
 		cr_expect(port.id == 5 && port.mtu == 9000 && port.vlan_count == 2);
+		cr_expect(!port.punt && port.punt_rate == WHERRY_PUNT_RATE_DEFAULT && !port.slaac);
 		cr_expect_eq(state_epoch(state), 77ull << 32 | 6);
 		cr_assert_eq(state_net_get(state, &rows, &fail), 0);
 		cr_expect(rows.address_count == 0 && rows.route_count == 0);
@@ -508,6 +524,33 @@ Test(cp_net, a_state_of_the_first_version_is_raised_with_all_that_is_in_it)
 		state_rollback(state);
 		state_close(state);
 	}
+}
+
+/* Addresses came with the second version, punting and SLAAC with the third. */
+Test(cp_net, a_state_of_the_second_version_keeps_its_ports_and_addresses)
+{
+	const char *path = folder_path("state.db");
+	struct fail fail = {.text = ""};
+	struct port_row port;
+	struct net_rows rows;
+	sqlite3 *db;
+
+	make_version_1(path);
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(db, state_schema_2, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+	cr_assert_eq(sqlite3_exec(db,
+				  "INSERT INTO address VALUES (1, 5, 10, x'00000000000000000000ffff0a000001', 24);"
+				  "PRAGMA user_version = 2;",
+				  NULL, NULL, NULL),
+		     SQLITE_OK, "%s", sqlite3_errmsg(db));
+	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+	struct state *state = state_open(path, &fail);
+	cr_assert_not_null(state, "%s", fail.text);
+	cr_assert_eq(state_port_by_name(state, "p0", &port, &fail), 0);
+	cr_expect(port.id == 5 && !port.punt && port.punt_rate == WHERRY_PUNT_RATE_DEFAULT && !port.slaac);
+	cr_assert_eq(state_net_get(state, &rows, &fail), 0);
+	cr_expect(rows.address_count == 1 && strcmp(rows.addresses[0].port_name, "p0") == 0);
+	state_close(state);
 }
 
 Test(cp_net, a_raise_that_cannot_be_finished_leaves_the_first_version)

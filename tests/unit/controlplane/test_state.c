@@ -257,7 +257,7 @@ static void sql(const char *path, const char *text)
 
 static void newer(const char *path)
 {
-	sql(path, "PRAGMA user_version = 3");
+	sql(path, "PRAGMA user_version = 4");
 }
 
 static void foreign(const char *path)

@@ -17,7 +17,7 @@ static const char full[] =
 	"  device: \"af_packet:eth1\"\n"
 	"  mtu: 9000\n"
 	"  vlans: [10, 20]\n"
-	"- {name: p1, device: 'tap:t1'}\n"
+	"- {name: p1, device: 'tap:t1', punt: true, punt_rate: 500, slaac: true}\n"
 	"lcores: {list: \"0-3\", main: 0}\n"
 	"idle: {spin_turns: 1, pause_turns: 2, sleep_us: 3}\n"
 	"volumes:\n"
@@ -111,6 +111,9 @@ Test(cp_yaml, every_key_is_read)
 	cr_expect_eq(config->port_count, 2);
 	cr_expect(config->ports[0].row.mtu == 9000 && config->ports[0].row.vlan_count == 2);
 	cr_expect_eq(config->ports[1].row.mtu, 1500);
+	cr_expect(!config->ports[0].row.punt && !config->ports[0].row.slaac);
+	cr_expect_eq(config->ports[0].row.punt_rate, WHERRY_PUNT_RATE_DEFAULT);
+	cr_expect(config->ports[1].row.punt && config->ports[1].row.punt_rate == 500 && config->ports[1].row.slaac);
 	cr_expect(config->lcores_given && strcmp(config->runtime.lcores, "0-3") == 0);
 	cr_expect_eq(config->runtime.idle_sleep_us, 3);
 	cr_assert_eq(config->volume_count, 2);
@@ -199,6 +202,10 @@ Test(cp_yaml, what_is_wrong_is_refused_with_its_line)
 		{"nbd: {}\n", 1, "'port'"},
 		{"ports:\n- {name: p, device: eth0}\n", 2, "device"},
 		{"ports:\n- {name: p, device: 'tap:a', vlans: [4095]}\n", 2, "vlans[0]"},
+		{"ports:\n- {name: p, device: 'tap:a', punt: true, punt_rate: 0}\n", 2, "frames a second"},
+		{"ports:\n- {name: p, device: 'tap:a', punt_rate: 1000001}\n", 2, "frames a second"},
+		{"ports:\n- {name: p, device: 'tap:a', mtu: 1000, slaac: true}\n", 2, "1280"},
+		{"ports:\n- {name: p, device: 'tap:a', punt: 5}\n", 2, "punt"},
 		{"ports:\n- {name: p, device: 'tap:a'}\n- {name: p, device: 'tap:b'}\n", 3, "twice"},
 		{"lcores: {list: \"x\"}\n", 0, "lcores"},
 		{"idle: {spin_turns: 1}\n", 1, "'pause_turns'"},
@@ -364,7 +371,7 @@ Test(cp_yaml, addresses_routes_and_nbd_follow_the_text_as_a_whole)
 		{"routes: [{prefix: 10.9.0.0/16, gateway: 10.8.0.1}]\n", 0, "line 1: route 10.9.0.0/16: gateway"},
 		{"ports: [{name: p0, device: 'tap:a'}, {name: p1, device: 'tap:t1'}]\n"
 		 "addresses: [{port: p1, address: 10.1.0.1/24}]\nroutes: []\n",
-		 6, NULL},
+		 7, NULL},
 		{"volumes: [{name: disk, backend: null, size: 1.5GiB}]\n", 0, "exported by NBD as 'all'"},
 		{"exports: {nbd: [{name: db, volume: none}]}\n", 0, "volume 'none' is not in this text"},
 		{"exports: {nbd: [{name: db, volume: fast}]}\n", 2, NULL},
