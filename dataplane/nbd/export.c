@@ -152,7 +152,12 @@ static void sessions_move(struct nbd_lcore *lcore, struct nbd_export *old, struc
 			continue;
 		}
 		nbd_session_leave_export(session);
+		const bool waits = session->waiting && session->wait == NBD_WAIT_SHARE;
+		if (waits)
+			nbd_share_waits(session, UINT32_MAX);
 		session->export_ = new;
+		if (waits)
+			nbd_share_waits(session, 1);
 		nbd_export_get(new);
 		nbd_count(new, WHERRY_EXPORT_nbd_sessions, 1);
 	}

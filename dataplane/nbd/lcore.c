@@ -66,6 +66,7 @@ struct nbd_lcore *nbd_lcore_create(const struct nbd_env *env, const struct nbd_l
 	TAILQ_INIT(&lcore->sessions);
 	TAILQ_INIT(&lcore->free_sessions);
 	TAILQ_INIT(&lcore->waiting);
+	TAILQ_INIT(&lcore->waiting_slow);
 	TAILQ_INIT(&lcore->waiting_option);
 	TAILQ_INIT(&lcore->sharing);
 	TAILQ_INIT(&lcore->ready);
@@ -119,10 +120,17 @@ void nbd_lcore_drain(struct nbd_lcore *lcore)
 	}
 }
 
+static void set_gauge(struct nbd_lcore *lcore, enum wherry_lcore_stat stat, uint64_t value)
+{
+	__atomic_store_n(&lcore->env.lcore_stats[stat], value, __ATOMIC_RELAXED);
+}
+
 unsigned nbd_poll(struct nbd_lcore *lcore, uint64_t now_ns)
 {
 	const unsigned busy =
 		!TAILQ_EMPTY(&lcore->attend) || !TAILQ_EMPTY(&lcore->stepping) || !TAILQ_EMPTY(&lcore->ready);
+	set_gauge(lcore, WHERRY_LCORE_nbd_requests, lcore->under_way);
+	set_gauge(lcore, WHERRY_LCORE_nbd_buffers, lcore->limits.buffer_count - lcore->free_io_count);
 	if (lcore->session_count == 0)
 		return 0;
 	if (!TAILQ_EMPTY(&lcore->stepping))

@@ -40,6 +40,11 @@
 #define NBD_CLOSE_NS 5000000000ull      /* for the peer to end its side, and what it has begun */
 #define NBD_STARVED_NS 1000000000ull    /* a session waits for buffers that long: look for who sits on them */
 #define NBD_IDLE_NS 5000000000ull       /* sits on buffers: none has moved for that long */
+#define NBD_PROMPT_NS 250000000ull      /* a peer that takes or fills a buffer within it may be prompt */
+#define NBD_SLOW_REQUEST_COUNT 32u      /* of one slow session */
+#define NBD_PROMPT_COUNT 8u             /* buffers in a row that prove a session to be prompt */
+#define NBD_OVERDRAWN_NS 100000000ull   /* a prompt session waits that long: look for who sits on buffers */
+#define NBD_STALLED_NS 1000000000ull    /* a prompt one is slow when none has moved for that long */
 #define NBD_CHECK_COUNT 4u              /* sessions whose deadlines are looked at in a turn */
 
 enum nbd_state {
@@ -76,8 +81,10 @@ struct nbd_io {
 	struct nbd_io *next; /* free list; pieces of a request in order */
 	uint8_t *data;       /* buffer_bytes, aligned to 4096, NBD_HEAD_ROOM_BYTES usable in front */
 	uint64_t offset_bytes;
+	uint64_t peer_ns;   /* since when it is the peer's turn: to fill it, or to take it; 0: it is not */
 	uint32_t len_bytes; /* of the piece */
 	uint32_t have_bytes;
+	bool slow;     /* taken by a session that was not prompt */
 	bool complete; /* read, waits for those before it */
 	struct iovec iov[NBD_GROUP_COUNT_MAX];
 };
@@ -99,10 +106,12 @@ struct nbd_request {
 	bool started;                /* read: the header has left */
 	bool busy;                   /* read: pieces are being issued, sending waits */
 	bool abandoned;              /* write: its payload will never be whole */
+	bool slow;                   /* taken by a session that was not prompt */
 	struct nbd_io *first, *last; /* read, ordered: pieces; write: the group being filled */
 	uint32_t group_count;
 	struct vol_request vol;
 	struct pkt_buf buf;
+	uint64_t peer_ns;         /* since when its reply waits for the peer; 0: it does not */
 	struct nbd_request *next; /* free list */
 	TAILQ_ENTRY(nbd_request) step_link;
 	uint8_t reply[NBD_REPLY_BYTES_MAX];
@@ -134,10 +143,13 @@ struct nbd_session {
 	bool aborted;
 	bool listing; /* the answer to LIST goes on */
 	bool used;
-	uint32_t turn;    /* takes from a pool that others wait for too */
-	uint32_t need;    /* buffers wanted while waiting */
-	uint32_t granted; /* buffers that nbd_io_take gives without asking again */
+	bool prompt;     /* has proven to take and fill buffers at once */
+	bool waits_slow; /* was slow when it began to wait */
 	bool need_request;
+	uint8_t prompt_count; /* towards it */
+	uint32_t turn;        /* takes from a pool that others wait for too */
+	uint32_t need;        /* buffers wanted while waiting */
+	uint32_t granted;     /* buffers that nbd_io_take gives without asking again */
 	uint64_t meta_export_id;
 	uint64_t since_ns, progress_ns, wait_since_ns, shut_ns;
 	uint64_t end_ns; /* the operator ends it since then; 0: not */
@@ -150,6 +162,7 @@ struct nbd_session {
 	struct nbd_request *receiving, *issuing;
 	struct nbd_io *filling;
 	uint32_t io_count, request_count; /* held */
+	uint32_t peer_count;              /* of both: those that wait for the peer */
 	uint32_t active_count;            /* requests not answered yet */
 	struct pkt_buf greeting;
 	uint64_t read_ops, read_bytes, write_ops, write_bytes, other_ops, errors;
@@ -166,8 +179,10 @@ struct nbd_export {
 	struct nbd_export *same_name; /* others of this name hash */
 	uint64_t name_key;
 	uint32_t place;
-	uint32_t refs;                    /* sessions, requests, buffers */
-	uint32_t io_count, request_count; /* of the lcore's pools that its sessions hold */
+	uint32_t refs;                              /* sessions, requests, buffers */
+	uint32_t io_count, request_count;           /* of the lcore's pools that its sessions hold */
+	uint32_t slow_io_count, slow_request_count; /* of these, taken by sessions that were not prompt */
+	uint32_t sharing_count, slow_sharing_count; /* sessions that wait for its share, prompt and slow */
 	uint64_t stats[WHERRY_EXPORT_STAT_COUNT];
 	uint64_t hist[NBD_HIST_COUNT][WHERRY_HIST_BUCKET_COUNT];
 };
@@ -185,9 +200,9 @@ struct nbd_lcore {
 	uint32_t session_count;
 	uint32_t under_way; /* requests not answered yet */
 	struct nbd_session_list sessions, free_sessions;
-	struct nbd_session_list waiting, waiting_option; /* in order of arrival */
-	struct nbd_session_list sharing;                 /* their export's share is used up; looked at by turns */
-	struct nbd_session_list ready;                   /* to go on: their share has room again */
+	struct nbd_session_list waiting, waiting_slow, waiting_option; /* in order of arrival */
+	struct nbd_session_list sharing; /* their export's share is used up; looked at by turns */
+	struct nbd_session_list ready;   /* to go on: their share has room again */
 	struct nbd_session_list attend;
 	struct nbd_step_list stepping;
 	uint32_t check_at;
@@ -255,6 +270,12 @@ struct nbd_option_buffer *nbd_option_take(struct nbd_session *session);
 /* pool.c: give back what no stream refers to. */
 void nbd_io_put(struct nbd_io *io);
 void nbd_request_put(struct nbd_request *request);
+/* pool.c: it is the peer's turn with this buffer; it has done its part, since then. */
+void nbd_peer_begin(struct nbd_session *session, uint64_t *peer_ns);
+void nbd_peer_end(struct nbd_session *session, uint64_t *peer_ns);
+/* pool.c: one more or less (UINT32_MAX) of those who wait for the share of session->export_. */
+void nbd_share_waits(struct nbd_session *session, uint32_t add);
+void nbd_session_set_prompt(struct nbd_session *session, bool prompt);
 /* pool.c: hand a buffer with bytes from data on to the stream, or give it back when that is gone. */
 void nbd_io_send(struct nbd_io *io, const uint8_t *bytes, uint32_t len_bytes);
 void nbd_request_send(struct nbd_request *request, uint32_t len_bytes);

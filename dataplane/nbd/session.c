@@ -280,13 +280,25 @@ void nbd_session_release(struct nbd_session *session)
 	__atomic_store_n(&lcore->env.lcore_stats[WHERRY_LCORE_nbd_sessions], lcore->session_count, __ATOMIC_RELAXED);
 }
 
-/* Somebody waits for long for what this one may have. */
-static bool starves_others(const struct nbd_session *session, uint64_t now_ns)
+/* For longer than it should have to: who waits, while somebody's peer has done nothing for idle_ns. */
+static bool is_starved(const struct nbd_session *waits, uint64_t now_ns, uint64_t idle_ns)
 {
-	const struct nbd_session *pool = TAILQ_FIRST(&session->lcore->waiting);
-	const struct nbd_session *share = TAILQ_FIRST(&session->lcore->sharing);
-	return (pool && now_ns - pool->wait_since_ns > NBD_STARVED_NS) ||
-	       (share && share->export_ == session->export_ && now_ns - share->wait_since_ns > NBD_STARVED_NS);
+	if (!waits)
+		return false;
+	const uint64_t wait_ns = now_ns - waits->wait_since_ns;
+	if (waits->prompt && wait_ns > NBD_OVERDRAWN_NS && idle_ns > NBD_STALLED_NS)
+		return true;
+	return wait_ns > NBD_STARVED_NS && idle_ns > NBD_IDLE_NS;
+}
+
+/* Somebody waits for long for what this one may have. */
+static bool starves_others(const struct nbd_session *session, uint64_t now_ns, uint64_t idle_ns)
+{
+	const struct nbd_lcore *lcore = session->lcore;
+	const struct nbd_session *share = TAILQ_FIRST(&lcore->sharing);
+	return is_starved(TAILQ_FIRST(&lcore->waiting), now_ns, idle_ns) ||
+	       is_starved(TAILQ_FIRST(&lcore->waiting_slow), now_ns, idle_ns) ||
+	       (share && share->export_ == session->export_ && is_starved(share, now_ns, idle_ns));
 }
 
 /* In the middle of something that the peer has to end. */
@@ -303,11 +315,17 @@ static bool ends_by_peer(const struct nbd_session *session)
 	       (session->wait == NBD_WAIT_NONE ? owes_bytes(session) : session->stream->unsent_bytes);
 }
 
+/* The peer has to read something, or to send more of a payload that there is a place for. */
+static bool waits_for_peer(const struct nbd_session *session)
+{
+	return session->stream->unsent_bytes || (session->receiving && session->wait == NBD_WAIT_NONE);
+}
+
 /* Its peer neither reads what is in its buffers nor fills them; those that its store has are not its peer's fault. */
 static bool hoards(const struct nbd_session *session)
 {
-	return session->io_count && (session->receiving || session->stream->unsent_bytes) &&
-	       session->wait != NBD_WAIT_POOL && session->wait != NBD_WAIT_SHARE;
+	return session->io_count && waits_for_peer(session) && session->wait != NBD_WAIT_POOL &&
+	       session->wait != NBD_WAIT_SHARE;
 }
 
 void nbd_session_check(struct nbd_session *session, uint64_t now_ns)
@@ -317,6 +335,8 @@ void nbd_session_check(struct nbd_session *session, uint64_t now_ns)
 	const uint64_t ending_ns = session->end_ns ? now_ns - session->end_ns : idle_ns;
 	if (!session->used || !session->stream || session->doomed)
 		return;
+	if (session->prompt && idle_ns > NBD_STALLED_NS && (session->peer_count || waits_for_peer(session)))
+		nbd_session_set_prompt(session, false);
 	if (session->shut) {
 		if (now_ns - session->shut_ns > NBD_CLOSE_NS)
 			nbd_doom(session, WHERRY_LCORE_nbd_drop_close);
@@ -328,6 +348,6 @@ void nbd_session_check(struct nbd_session *session, uint64_t now_ns)
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_close);
 	else if (session->wait == NBD_WAIT_NONE && owes_bytes(session) && idle_ns > NBD_STALL_NS)
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_stalled);
-	else if (hoards(session) && idle_ns > NBD_IDLE_NS && starves_others(session, now_ns))
+	else if (hoards(session) && starves_others(session, now_ns, idle_ns))
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_hoarding);
 }

@@ -98,6 +98,7 @@ static struct nbd_io *next_buffer(struct nbd_session *session)
 		return NULL;
 	}
 	io->request = request;
+	nbd_peer_begin(session, &io->peer_ns);
 	io->offset_bytes = request->offset_bytes + request->at_bytes;
 	io->len_bytes = nbd_piece_bytes(session->lcore, io->offset_bytes, request->len_bytes - request->at_bytes);
 	return io;
@@ -132,6 +133,7 @@ uint32_t nbd_input_payload(struct nbd_session *session, const uint8_t *data, uin
 	if (io->have_bytes < io->len_bytes)
 		return take_bytes;
 	session->filling = NULL;
+	nbd_peer_end(session, &io->peer_ns);
 	request->at_bytes += io->len_bytes;
 	add_to_group(request, io);
 	if (request->at_bytes == request->len_bytes)

@@ -142,6 +142,8 @@
 
 #define WHERRY_STATS_LCORE_NBD(STAT) \
     STAT(LCORE, nbd_sessions, G, sessions, "NBD sessions now") \
+    STAT(LCORE, nbd_requests, G, ops, "NBD requests under way now") \
+    STAT(LCORE, nbd_buffers, G, buffers, "NBD I/O buffers in use now, of 64 KiB each") \
     STAT(LCORE, nbd_accepted, C, sessions, "NBD sessions begun") \
     STAT(LCORE, nbd_wait_pool, C, waits, "NBD waits for a request or buffer of the lcore: the session stops reading") \
     STAT(LCORE, nbd_option_unsupported, C, options, "NBD ERR_UNSUP: option not served, STARTTLS among them") \
