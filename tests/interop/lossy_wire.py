@@ -50,12 +50,12 @@ class Wire:
 class Dataplane:
     """wherry-dataplane at the server's end: the NBD export "disk", a RAM volume."""
 
-    def __init__(self, case, wire, size_bytes):
+    def __init__(self, case, wire, size_bytes, lcores="0@(0-1),1@(0-1),2@(0-1)", prefix_bits=24):
         self.case = case
         self.path = os.path.join(case.dir, "dp.sock")
         self.process = case.start(
             "dataplane", os.path.join(harness.BUILD, "dataplane", "wherry-dataplane"), "--socket", self.path,
-            "--no-huge", "--lcores", "0@(0-1),1@(0-1),2@(0-1)", "--port", "name=p0,device=af_packet:srv0",
+            "--no-huge", "--lcores", lcores, "--port", "name=p0,device=af_packet:srv0",
             netns=wire.server)
         case.wait_for(20, "the dataplane to listen", self.listens)
         self.ctl = ctl.Client(self.path)
@@ -63,7 +63,7 @@ class Dataplane:
         self.ctl.request("SYNC_BEGIN", epoch=1)
         address = b"\0" * 10 + b"\xff\xff" + ipaddress.ip_address(SERVER).packed
         self.ctl.request("NET_PUT", generation=1, address_port=[0], address_vlan=[0], address=address,
-                         address_bits=bytes([24]), route=b"", route_bits=b"", route_gateway=b"")
+                         address_bits=bytes([prefix_bits]), route=b"", route_bits=b"", route_gateway=b"")
         self.ctl.request("NBD_PUT", tcp_port=10809)
         self.ctl.wait(self.ctl.put_volume(ctl.volume(1, "ram", ctl.RAM, size_bytes, ctl.make_memfd(size_bytes))))
         self.ctl.request("NBD_EXPORT_PUT", id=1, generation=1, volume_id=1, name="disk", description="", flags=2,
