@@ -123,7 +123,7 @@ void tcp_conn_end(struct tcp_conn *conn, enum stream_close reason)
 	drop_received(conn);
 	conn->ack_now = false;
 	conn->unacked_segments = 0;
-	conn->noted_count = conn->noted_credit = 0;
+	conn->noted_credit = 0;
 	conn->rexmt_ns = conn->ack_ns = conn->keep_ns = UINT64_MAX;
 	wheel_cancel(&conn->lcore->wheel, &conn->node.timer);
 	tcp_table_remove(conn->lcore, &conn->node);
@@ -153,7 +153,7 @@ void tcp_conn_free(struct tcp_conn *conn)
 		TAILQ_REMOVE(&lcore->time_wait, conn, all_link);
 	conn->state = TCP_CLOSED;
 	conn->shape = 0;
-	conn->noted_count = conn->noted_credit = 0;
+	conn->noted_credit = 0;
 	conn->rexmt_ns = conn->ack_ns = conn->keep_ns = UINT64_MAX;
 	tcp_sent_drop_all(conn);
 	drop_received(conn);

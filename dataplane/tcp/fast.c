@@ -17,73 +17,35 @@
 void tcp_fast_choose(struct tcp_conn *conn)
 {
 	conn->shape = 0;
+	/* Without timestamps all of them are 0, and none is older than another. */
+	if (!conn->timestamps)
+		conn->ts_recent = 0;
 	/* DCTCP looks at the marks of every segment. */
 	if (conn->state != TCP_ESTABLISHED || conn->cc == &tcp_dctcp_ops || conn->lcore->no_fast)
 		return;
 	conn->shape = conn->timestamps ? TCP_SHAPE_TIMESTAMPS : TCP_SHAPE_BARE;
 }
 
-/* Not the one of the segment before. */
-static __attribute__((noinline)) struct tcp_conn *find_other(struct tcp_lcore *lcore, const struct ip_view *view,
-							     uint16_t local_port, uint16_t remote_port)
-{
-	const uint32_t hash = tcp_flow_hash(lcore, &view->dst, &view->src, local_port, remote_port);
-	struct tcp_node *node = lcore->buckets[hash & lcore->bucket_mask];
-	while (node &&
-	       (node->hash != hash || !tcp_flow_is(&node->key, &view->dst, &view->src, local_port, remote_port)))
-		node = node->next;
-	if (!node || node->kind != TCP_NODE_CONN)
-		return NULL;
-	return lcore->last = (struct tcp_conn *)((char *)node - offsetof(struct tcp_conn, node));
-}
-
-static inline struct tcp_conn *find(struct tcp_lcore *lcore, const struct tcp_plain *plain, const struct ip_view *view)
-{
-	struct tcp_conn *last = lcore->last;
-	if (last && tcp_flow_is(&last->node.key, &view->dst, &view->src, plain->destination_port, plain->source_port))
-		return last;
-	return find_other(lcore, view, plain->destination_port, plain->source_port);
-}
-
 /* In order, inside the window, not older than what was heard (RFC 7323 5), neither the end of a gap nor soon after. */
 static inline bool is_in_order(const struct tcp_conn *conn, const struct tcp_plain *plain, uint32_t payload_bytes)
 {
 	return plain->shape == conn->shape && plain->seq == conn->rcv_nxt &&
-	       payload_bytes <= conn->rcv_edge - conn->rcv_nxt &&
-	       (plain->shape == TCP_SHAPE_BARE || !tcp_seq_lt(plain->ts_val, conn->ts_recent)) &&
+	       payload_bytes <= conn->rcv_edge - conn->rcv_nxt && !tcp_seq_lt(plain->ts_val, conn->ts_recent) &&
 	       (conn->held_count | conn->quick_acks) == 0 && !conn->paused;
 }
 
-/* The highest acknowledgement, taken or noted. */
-static inline uint32_t acknowledged(const struct tcp_conn *conn)
-{
-	return conn->noted_count ? conn->noted_ack : conn->snd_una;
-}
-
-/* Does it say nothing new beside its payload, or only that more has arrived? */
-static inline bool is_simple_ack(const struct tcp_conn *conn, const struct tcp_plain *plain, uint32_t payload_bytes)
-{
-	const uint32_t una = acknowledged(conn);
-	const uint32_t window = (uint32_t)plain->window << conn->snd_wscale;
-	if (plain->ack == una)
-		return payload_bytes && window == (conn->noted_count ? conn->noted_wnd : conn->snd_wnd);
-	return plain->ack - una <= conn->snd_nxt - una && conn->phase == TCP_OPEN && window && conn->snd_wnd;
-}
-
-static inline bool sums_up(const struct tcp_conn *conn, const struct pkt *pkt)
+static bool sums_up(const struct tcp_conn *conn, const struct pkt *pkt)
 {
 	const uint64_t sum = (uint64_t)conn->pseudo_sum + checksum_of_be16((uint16_t)pkt->len_bytes);
 	return pkt->len_bytes <= UINT16_MAX && checksum_fold(checksum_add(sum, pkt->data, pkt->len_bytes)) == 0xffff;
 }
 
-static inline void note_ack(struct tcp_conn *conn, const struct tcp_plain *plain)
+/* una: the highest before this one, taken or noted. */
+static inline void note_ack(struct tcp_conn *conn, const struct tcp_plain *plain, uint32_t una, uint32_t window)
 {
-	const uint32_t window = (uint32_t)plain->window << conn->snd_wscale;
 	/* Each would let slow start grow by two segments at most (RFC 3465). */
-	conn->noted_credit += tcp_min_u32(plain->ack - acknowledged(conn), 2u * conn->mss);
-	conn->noted_count++;
+	conn->noted_credit += tcp_min_u32(plain->ack - una, 2u * conn->mss);
 	conn->noted_ack = plain->ack;
-	conn->noted_seq = plain->seq;
 	conn->noted_ecr = plain->ts_ecr;
 	conn->noted_wnd = window;
 	if (window > conn->max_wnd)
@@ -94,7 +56,7 @@ static inline void note_ack(struct tcp_conn *conn, const struct tcp_plain *plain
 void tcp_fast_flush(struct tcp_conn *conn)
 {
 	struct tcp_segment segment;
-	segment.seq = conn->noted_seq;
+	segment.seq = conn->rcv_nxt; /* or before: what stands before it now cannot come again */
 	segment.ack = conn->noted_ack;
 	segment.flags = TCP_ACK;
 	segment.window = (uint16_t)(conn->noted_wnd >> conn->snd_wscale);
@@ -103,7 +65,7 @@ void tcp_fast_flush(struct tcp_conn *conn)
 	segment.options.has_timestamps = conn->timestamps;
 	segment.options.ts_ecr = conn->noted_ecr;
 	conn->ack_credit = conn->noted_credit;
-	conn->noted_count = conn->noted_credit = 0;
+	conn->noted_credit = 0;
 	(void)tcp_ack_input(conn, &segment); /* acceptable: it was looked at when it was noted */
 	conn->ack_credit = 0;
 }
@@ -122,23 +84,23 @@ static inline void acknowledge(struct tcp_conn *conn)
 }
 
 /* The protocol wants to pause, to be called again, or to end. */
-static __attribute__((noinline)) void take_rest(struct tcp_conn *conn, struct pkt *pkt, const struct tcp_plain *plain,
-						const uint8_t *payload, uint32_t taken)
+static __attribute__((noinline)) void take_rest(struct tcp_conn *conn, struct pkt *pkt, const uint8_t *payload,
+						uint32_t taken)
 {
 	struct tcp_lcore *lcore = conn->lcore;
 	struct tcp_arrival arrival = {.pkt = pkt, .payload = payload};
-	arrival.segment.seq = plain->seq;
 	arrival.segment.payload_bytes = (uint32_t)(pkt->data + pkt->len_bytes - payload);
+	arrival.segment.seq = conn->rcv_nxt - arrival.segment.payload_bytes;
 	tcp_receive_rest(conn, &arrival, taken);
 	if (arrival.pkt)
 		lcore->env.pool.free(lcore->env.pool.ctx, pkt);
 }
 
-/* Payload that begins at rcv_nxt, with nobody before it. */
-static inline void take_payload(struct tcp_conn *conn, struct pkt *pkt, const struct tcp_plain *plain, uint32_t bytes)
+/* Payload that begins at rcv_nxt, with nobody before it.  A function of its own, so that acknowledgements alone need no
+ * registers saved. */
+static __attribute__((noinline)) void take_payload(struct tcp_conn *conn, struct pkt *pkt, const uint8_t *payload,
+						   uint32_t bytes)
 {
-	struct tcp_lcore *lcore = conn->lcore;
-	const uint8_t *payload = pkt->data + tcp_plain_bytes(plain);
 	if (bytes > conn->rcv_mss)
 		conn->rcv_mss = (uint16_t)tcp_min_u32(bytes, UINT16_MAX);
 	conn->rcv_nxt += bytes; /* what callbacks send acknowledges it */
@@ -147,9 +109,10 @@ static inline void take_payload(struct tcp_conn *conn, struct pkt *pkt, const st
 	const uint32_t taken = conn->stream.handler->on_data(conn->stream.ctx, payload, bytes);
 	conn->in_callback = false;
 	if (taken < bytes || conn->resume_wanted || conn->finished) {
-		take_rest(conn, pkt, plain, payload, taken);
+		take_rest(conn, pkt, payload, taken);
 		return;
 	}
+	struct tcp_lcore *lcore = conn->lcore;
 	conn->bytes_in += bytes;
 	acknowledge(conn);
 	if (lcore->now_ns - conn->drs_ns >= conn->srtt_ns)
@@ -157,31 +120,68 @@ static inline void take_payload(struct tcp_conn *conn, struct pkt *pkt, const st
 	lcore->env.pool.free(lcore->env.pool.ctx, pkt);
 }
 
-void tcp_input(struct tcp_lcore *lcore, struct pkt *pkt, const struct ip_view *view, uint64_t now_ns)
+/* A plain segment of the connection.  Every call but that of the protocol is the last thing that is done. */
+static inline __attribute__((always_inline)) void take(struct tcp_lcore *lcore, struct pkt *pkt,
+						       const struct ip_view *view, struct tcp_conn *conn,
+						       const struct tcp_plain *plain)
 {
-	lcore->now_ns = now_ns;
-	struct tcp_plain plain;
-	struct tcp_conn *conn;
-	if (!tcp_plain_parse(pkt->data, pkt->len_bytes, &plain) || !(conn = find(lcore, &plain, view))) {
+	const uint32_t payload_bytes = pkt->len_bytes - plain->header_bytes;
+	if (!is_in_order(conn, plain, payload_bytes) || view->ecn == IP_ECN_CE) {
 		tcp_input_slowly(lcore, pkt, view);
 		return;
 	}
-	const uint32_t payload_bytes = pkt->len_bytes - tcp_plain_bytes(&plain);
-	if (!is_in_order(conn, &plain, payload_bytes) || !is_simple_ack(conn, &plain, payload_bytes) ||
-	    view->ecn == IP_ECN_CE || (pkt->checksum != PKT_CHECKSUM_GOOD && !sums_up(conn, pkt))) {
+	/* What the acknowledgement says has to be trivial: nothing new beside payload, or only that more has arrived.
+	 */
+	const bool noted = conn->noted_credit;
+	const uint32_t una = noted ? conn->noted_ack : conn->snd_una;
+	const uint32_t window = (uint32_t)plain->window << conn->snd_wscale;
+	const bool moves = plain->ack != una;
+	if (moves ? plain->ack - una > conn->snd_nxt - una || conn->phase != TCP_OPEN
+		  : !payload_bytes || window != (noted ? conn->noted_wnd : conn->snd_wnd)) {
 		tcp_input_slowly(lcore, pkt, view);
 		return;
 	}
 	conn->segments_in++;
 	conn->heard_ns = lcore->now_ns;
-	if (plain.shape == TCP_SHAPE_TIMESTAMPS && tcp_seq_leq(plain.seq, conn->last_ack_sent)) {
-		conn->ts_recent = plain.ts_val;
+	if (tcp_seq_leq(plain->seq, conn->last_ack_sent)) {
+		conn->ts_recent = plain->ts_val;
 		conn->ts_recent_ns = lcore->now_ns;
 	}
-	if (plain.ack != acknowledged(conn))
-		note_ack(conn, &plain);
+	if (moves)
+		note_ack(conn, plain, una, window);
 	if (payload_bytes)
-		take_payload(conn, pkt, &plain, payload_bytes);
+		take_payload(conn, pkt, pkt->data + plain->header_bytes, payload_bytes);
 	else
 		lcore->env.pool.free(lcore->env.pool.ctx, pkt);
+}
+
+/* Not of the connection of the segment before, or its checksum was not looked at yet. */
+static __attribute__((noinline)) void input_other(struct tcp_lcore *lcore, struct pkt *pkt, const struct ip_view *view)
+{
+	struct tcp_plain plain;
+	struct tcp_conn *conn = NULL;
+	if (tcp_plain_parse(pkt->data, pkt->len_bytes, &plain)) {
+		conn = lcore->last;
+		if (!conn || !tcp_flow_is(&conn->node, view, plain.ports))
+			conn = tcp_flow_find(lcore, view, plain.ports);
+	}
+	if (!conn || (pkt->checksum != PKT_CHECKSUM_GOOD && !sums_up(conn, pkt))) {
+		tcp_input_slowly(lcore, pkt, view);
+		return;
+	}
+	pkt->checksum = PKT_CHECKSUM_GOOD;
+	lcore->last = conn;
+	take(lcore, pkt, view, conn, &plain);
+}
+
+void tcp_input(struct tcp_lcore *lcore, struct pkt *pkt, const struct ip_view *view, uint64_t now_ns)
+{
+	lcore->now_ns = now_ns;
+	struct tcp_plain plain;
+	struct tcp_conn *last = lcore->last;
+	if (!last || pkt->checksum != PKT_CHECKSUM_GOOD || !tcp_plain_parse(pkt->data, pkt->len_bytes, &plain) ||
+	    !tcp_flow_is(&last->node, view, plain.ports))
+		input_other(lcore, pkt, view);
+	else
+		take(lcore, pkt, view, last, &plain);
 }

@@ -25,23 +25,51 @@ static inline uint64_t tcp_flow_load(const uint8_t *at)
 	return word;
 }
 
+/* As struct tcp_node has them. */
+static inline uint32_t tcp_flow_ports(uint16_t local_port, uint16_t remote_port)
+{
+	return (uint32_t)remote_port << 16 | local_port;
+}
+
 static inline uint32_t tcp_flow_hash(const struct tcp_lcore *lcore, const struct ip_addr *local,
-				     const struct ip_addr *remote, uint16_t local_port, uint16_t remote_port)
+				     const struct ip_addr *remote, uint32_t ports)
 {
 	const uint64_t *k = lcore->hash_key;
-	const uint64_t ports = (uint64_t)local_port << 16 | remote_port;
 	uint64_t h = tcp_flow_fold(tcp_flow_load(local->b) ^ k[0], tcp_flow_load(local->b + 8) ^ k[1]);
 	h ^= tcp_flow_fold(tcp_flow_load(remote->b) ^ k[2], tcp_flow_load(remote->b + 8) ^ k[3]);
 	return (uint32_t)tcp_flow_fold(h ^ ports ^ k[1], k[0] ^ k[2]);
 }
 
-static inline bool tcp_flow_is(const struct tcp_key *key, const struct ip_addr *local, const struct ip_addr *remote,
-			       uint16_t local_port, uint16_t remote_port)
+typedef long long tcp_flow_words __attribute__((vector_size(16)));
+
+static inline tcp_flow_words tcp_flow_load16(const struct ip_addr *addr)
 {
-	const uint64_t differ = (tcp_flow_load(key->local.b + 8) ^ tcp_flow_load(local->b + 8)) |
-				(tcp_flow_load(key->remote.b + 8) ^ tcp_flow_load(remote->b + 8)) |
-				(tcp_flow_load(key->local.b) ^ tcp_flow_load(local->b)) |
-				(tcp_flow_load(key->remote.b) ^ tcp_flow_load(remote->b)) |
-				(uint64_t)(key->local_port ^ local_port) | (uint64_t)(key->remote_port ^ remote_port);
-	return differ == 0;
+	tcp_flow_words words;
+	memcpy(&words, addr, sizeof words);
+	return words;
+}
+
+/* Is it the node of what view brings? */
+static inline bool tcp_flow_is(const struct tcp_node *node, const struct ip_view *view, uint32_t ports)
+{
+	const tcp_flow_words differ = (tcp_flow_load16(&node->key.local) ^ tcp_flow_load16(&view->dst)) |
+				      (tcp_flow_load16(&node->key.remote) ^ tcp_flow_load16(&view->src));
+#ifdef __SSE4_1__
+	const bool same = __builtin_ia32_ptestz128(differ, differ);
+#else
+	const bool same = (differ[0] | differ[1]) == 0;
+#endif
+	return node->ports == ports && same;
+}
+
+/* The connection that a segment belongs to; NULL: none, or half of one. */
+static inline struct tcp_conn *tcp_flow_find(const struct tcp_lcore *lcore, const struct ip_view *view, uint32_t ports)
+{
+	const uint32_t hash = tcp_flow_hash(lcore, &view->dst, &view->src, ports);
+	struct tcp_node *node = lcore->buckets[hash & lcore->bucket_mask];
+	while (node && (node->hash != hash || !tcp_flow_is(node, view, ports)))
+		node = node->next;
+	if (!node || node->kind != TCP_NODE_CONN)
+		return NULL;
+	return (struct tcp_conn *)((char *)node - offsetof(struct tcp_conn, node));
 }

@@ -30,7 +30,6 @@ static void make_lists(struct tcp_lcore *lcore)
 	TAILQ_INIT(&lcore->time_wait);
 	TAILQ_INIT(&lcore->gaps);
 	TAILQ_INIT(&lcore->free_halves);
-	TAILQ_INIT(&lcore->free_sent);
 	TAILQ_INIT(&lcore->free_held);
 	for (uint32_t i = 0; i < lcore->limits.connection_count; i++) {
 		lcore->conns[i].lcore = lcore;
@@ -39,10 +38,9 @@ static void make_lists(struct tcp_lcore *lcore)
 	for (uint32_t i = 0; i < lcore->limits.embryonic_count; i++)
 		TAILQ_INSERT_TAIL(&lcore->free_halves, &lcore->halves[i], free_link);
 	for (uint32_t i = 0; i < lcore->limits.sent_segment_count; i++)
-		TAILQ_INSERT_TAIL(&lcore->free_sent, &lcore->sents[i], by_seq);
+		tcp_sent_give(lcore, &lcore->sents[i]);
 	for (uint32_t i = 0; i < lcore->limits.held_packet_count; i++)
 		TAILQ_INSERT_TAIL(&lcore->free_held, &lcore->helds[i], link);
-	lcore->free_sent_count = lcore->limits.sent_segment_count;
 	lcore->free_held_count = lcore->limits.held_packet_count;
 }
 

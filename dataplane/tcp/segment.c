@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Building segments: header, options, payload by copy or by reference, checksum. */
-#include "tcp/tcp_priv.h"
+#include "tcp/emit.h"
 #include "util/checksum.h"
 
 #define RESET_COUNT 1000u /* to strangers, a second */
@@ -26,28 +26,6 @@ void tcp_fill_checksum(struct pkt *pkt, uint64_t pseudo_sum)
 	/* Lengths beyond 65,535 do not happen in IP; the sum takes the length in network order. */
 	const uint16_t checksum = (uint16_t)~checksum_fold(checksum_add64(sum, checksum_of_be16((uint16_t)total)));
 	memcpy(pkt->data + offsetof(struct tcp_header, checksum), &checksum, sizeof checksum);
-}
-
-/* The port finishes it: the pseudo header alone. */
-static void leave_checksum(struct pkt *pkt, uint32_t pseudo_sum)
-{
-	const uint64_t sum = pseudo_sum + checksum_of_be16((uint16_t)pkt_total_bytes(pkt));
-	const uint16_t partial = checksum_fold(sum);
-	memcpy(pkt->data + offsetof(struct tcp_header, checksum), &partial, sizeof partial);
-	pkt->checksum = PKT_CHECKSUM_PARTIAL;
-	pkt->transport_offset = 0;
-}
-
-static struct pkt *new_packet(struct tcp_lcore *lcore, const struct net_path *path)
-{
-	struct pkt *pkt = lcore->env.pool.alloc(lcore->env.pool.ctx, path->port_index);
-	if (!pkt) {
-		TCP_COUNT(lcore, drop_no_packet);
-		return NULL;
-	}
-	if (pkt_headroom_bytes(pkt) < NET_HEADROOM_BYTES)
-		pkt->data = pkt->head + NET_HEADROOM_BYTES;
-	return pkt;
 }
 
 /* What is advertised, as it stands in the segment.  The right edge never moves back (RFC 9293 3.8.6), and moves on
@@ -86,16 +64,6 @@ static void fill_sack(struct tcp_conn *conn, struct tcp_options *options, uint32
 	options->sack_count = (uint8_t)count;
 }
 
-/* Every segment carries the acknowledgement. */
-static inline void acknowledged(struct tcp_conn *conn)
-{
-	conn->last_ack_sent = conn->rcv_nxt;
-	conn->ack_now = false;
-	conn->unacked_segments = conn->ahead_unacked = 0;
-	conn->ack_ns = UINT64_MAX;
-	conn->segments_out++;
-}
-
 /* room_bytes: for SACK blocks. */
 static uint32_t emit_header(struct tcp_conn *conn, uint8_t *to, uint8_t flags, uint32_t seq, uint32_t room_bytes)
 {
@@ -116,34 +84,27 @@ static uint32_t emit_header(struct tcp_conn *conn, uint8_t *to, uint8_t flags, u
 		fill_sack(conn, &segment.options, room_bytes);
 	if (conn->ece_pending && conn->ecn && !(flags & TCP_RST))
 		segment.flags |= TCP_ECE;
-	const uint32_t bytes = tcp_segment_emit(to, &segment);
-	acknowledged(conn);
-	return bytes;
+	return tcp_segment_emit(to, &segment);
 }
 
-/* Nothing but an acknowledgement beside sequence number and flags: no SACK block, no echo of congestion. */
-static inline bool is_plain(const struct tcp_conn *conn)
+void tcp_plain_begin(struct tcp_conn *conn, struct tcp_plain_header *header)
 {
-	return !conn->sack_count && !conn->dsack_set && !conn->ece_pending;
-}
-
-/* What the header of every plain segment of this moment has. */
-static inline void begin_plain(struct tcp_conn *conn, struct tcp_plain *plain)
-{
-	plain->shape = conn->timestamps ? TCP_SHAPE_TIMESTAMPS : TCP_SHAPE_BARE;
-	plain->window = advertise(conn);
-	plain->source_port = conn->node.key.local_port;
-	plain->destination_port = conn->node.key.remote_port;
-	plain->ack = conn->rcv_nxt;
-	plain->ts_val = tcp_ts_now(conn);
-	plain->ts_ecr = conn->ts_recent;
+	const struct tcp_plain plain = {
+		.shape = conn->timestamps ? TCP_SHAPE_TIMESTAMPS : TCP_SHAPE_BARE,
+		.window = advertise(conn),
+		.ports = tcp_flow_ports(conn->node.key.remote_port, conn->node.key.local_port),
+		.ack = conn->rcv_nxt,
+		.ts_val = tcp_ts_now(conn),
+		.ts_ecr = conn->ts_recent,
+	};
+	tcp_plain_emit(header, &plain);
 }
 
 static void put_out(struct tcp_conn *conn, struct pkt *pkt, enum ip_ecn ecn)
 {
 	struct tcp_lcore *lcore = conn->lcore;
 	if (conn->path.checksum_offload)
-		leave_checksum(pkt, conn->pseudo_sum);
+		tcp_leave_checksum(pkt, conn->pseudo_sum, pkt_total_bytes(pkt));
 	else
 		tcp_fill_checksum(pkt, conn->pseudo_sum);
 	lcore->env.output(lcore->env.ctx, &conn->path, pkt, ecn, lcore->now_ns);
@@ -151,19 +112,19 @@ static void put_out(struct tcp_conn *conn, struct pkt *pkt, enum ip_ecn ecn)
 
 bool tcp_send_control(struct tcp_conn *conn, uint8_t flags, uint32_t seq)
 {
-	struct pkt *pkt = new_packet(conn->lcore, &conn->path);
+	struct pkt *pkt = tcp_packet_new(conn->lcore, &conn->path);
 	if (!pkt)
 		return false;
-	if (flags == TCP_ACK && is_plain(conn)) {
-		struct tcp_plain plain;
-		begin_plain(conn, &plain);
-		plain.seq = seq;
-		tcp_plain_emit(pkt->data, &plain, 0);
-		pkt->len_bytes = tcp_plain_bytes(&plain);
-		acknowledged(conn);
+	if (flags == TCP_ACK && tcp_is_plain(conn)) {
+		struct tcp_plain_header header;
+		tcp_plain_begin(conn, &header);
+		tcp_plain_stamp(pkt->data, &header, seq, 0);
+		pkt->len_bytes = tcp_header_bytes_of(conn);
 	} else {
 		pkt->len_bytes = emit_header(conn, pkt->data, flags, seq, TCP_OPTION_BYTES_MAX);
 	}
+	tcp_acknowledged(conn);
+	conn->segments_out++;
 	put_out(conn, pkt, IP_ECN_NOT_ECT);
 	return true;
 }
@@ -182,7 +143,7 @@ static uint16_t unscaled(uint32_t window)
 
 bool tcp_send_syn(struct tcp_conn *conn)
 {
-	struct pkt *pkt = new_packet(conn->lcore, &conn->path);
+	struct pkt *pkt = tcp_packet_new(conn->lcore, &conn->path);
 	if (!pkt)
 		return false;
 	const bool answer = conn->state == TCP_SYN_RECEIVED;
@@ -234,7 +195,7 @@ static bool fits_by_reference(const struct pkt_buf *buf, uint32_t offset, uint32
 	return frags <= PKT_FRAG_COUNT_MAX;
 }
 
-static void add_payload(struct pkt *pkt, struct pkt_buf *buf, uint32_t offset, uint32_t len)
+void tcp_add_payload(struct pkt *pkt, struct pkt_buf *buf, uint32_t offset, uint32_t len)
 {
 	const bool by_reference = fits_by_reference(buf, offset, len);
 	while (len) {
@@ -254,7 +215,7 @@ static void add_payload(struct pkt *pkt, struct pkt_buf *buf, uint32_t offset, u
 
 bool tcp_send_data(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t max_bytes, bool again)
 {
-	struct pkt *pkt = new_packet(conn->lcore, &conn->path);
+	struct pkt *pkt = tcp_packet_new(conn->lcore, &conn->path);
 	if (!pkt)
 		return false;
 	const bool has_fin = sent->flags & TCP_SENT_FIN;
@@ -279,8 +240,10 @@ bool tcp_send_data(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t 
 	}
 	pkt->len_bytes =
 		emit_header(conn, pkt->data, flags, sent->start, conn->mss > payload ? conn->mss - payload : 0);
+	tcp_acknowledged(conn);
+	conn->segments_out++;
 	if (payload)
-		add_payload(pkt, sent->buf, sent->offset, payload);
+		tcp_add_payload(pkt, sent->buf, sent->offset, payload);
 	conn->bytes_out += payload;
 	put_out(conn, pkt, ecn);
 	return true;
@@ -296,7 +259,7 @@ static void put_out_on(struct tcp_lcore *lcore, struct net_path *path, struct pk
 
 bool tcp_send_synack(struct tcp_lcore *lcore, struct tcp_half *half, const struct tcp_key *key)
 {
-	struct pkt *pkt = new_packet(lcore, &half->path);
+	struct pkt *pkt = tcp_packet_new(lcore, &half->path);
 	if (!pkt)
 		return false;
 	struct tcp_segment segment = {
@@ -339,7 +302,7 @@ void tcp_send_reset_for(struct tcp_lcore *lcore, const struct tcp_arrival *arriv
 	struct net_path path;
 	if (lcore->env.path_open(lcore->env.ctx, &path, &view->dst, &view->src, view) != 0)
 		return;
-	struct pkt *pkt = new_packet(lcore, &path);
+	struct pkt *pkt = tcp_packet_new(lcore, &path);
 	if (!pkt)
 		return;
 	struct tcp_segment segment = {.source_port = in->destination_port, .destination_port = in->source_port};

@@ -29,44 +29,6 @@ void tcp_queue(struct tcp_conn *conn, struct pkt_buf *buf)
 		conn->push_bytes = conn->stream.unsent_bytes;
 }
 
-struct tcp_sent *tcp_sent_new(struct tcp_conn *conn, uint32_t payload_bytes, bool fin)
-{
-	struct tcp_lcore *lcore = conn->lcore;
-	struct tcp_sent *sent = TAILQ_FIRST(&lcore->free_sent);
-	if (!sent) {
-		TCP_COUNT(lcore, drop_no_segment);
-		return NULL;
-	}
-	TAILQ_REMOVE(&lcore->free_sent, sent, by_seq);
-	lcore->free_sent_count--;
-	sent->start = conn->snd_nxt;
-	sent->end = conn->snd_nxt + payload_bytes + fin;
-	sent->flags = (uint8_t)(TCP_SENT_IN_FLIGHT | (fin ? TCP_SENT_FIN : 0));
-	sent->tx_count = 1;
-	sent->sent_ns = lcore->now_ns;
-	sent->buf = conn->next_buf;
-	sent->offset = conn->next_offset;
-	TAILQ_INSERT_TAIL(&conn->sent, sent, by_seq);
-	TAILQ_INSERT_TAIL(&conn->in_flight, sent, by_time);
-	if (conn->sent_count++ == 0)
-		conn->progress_ns = conn->rto_base_ns = lcore->now_ns;
-	conn->last_new_ns = lcore->now_ns;
-	conn->flight_bytes += sent->end - sent->start;
-	conn->snd_nxt = sent->end;
-	conn->stream.unsent_bytes -= payload_bytes;
-	conn->push_bytes -= conn->push_bytes < payload_bytes ? conn->push_bytes : payload_bytes;
-	while (payload_bytes) {
-		const uint32_t piece = tcp_min_u32(conn->next_buf->len_bytes - conn->next_offset, payload_bytes);
-		payload_bytes -= piece;
-		conn->next_offset += piece;
-		if (conn->next_offset == conn->next_buf->len_bytes) {
-			conn->next_buf = conn->next_buf->next;
-			conn->next_offset = 0;
-		}
-	}
-	return sent;
-}
-
 static void unlist(struct tcp_conn *conn, struct tcp_sent *sent)
 {
 	if (sent->flags & TCP_SENT_IN_FLIGHT) {
@@ -85,8 +47,7 @@ static void release(struct tcp_conn *conn, struct tcp_sent *sent)
 	unlist(conn, sent);
 	TAILQ_REMOVE(&conn->sent, sent, by_seq);
 	conn->sent_count--;
-	TAILQ_INSERT_HEAD(&conn->lcore->free_sent, sent, by_seq);
-	conn->lcore->free_sent_count++;
+	tcp_sent_give(conn->lcore, sent);
 }
 
 /* Bytes are acknowledged: put back the buffers that end there. */
@@ -133,11 +94,9 @@ static void trim(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t ack)
 void tcp_sent_split(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t bytes)
 {
 	struct tcp_lcore *lcore = conn->lcore;
-	struct tcp_sent *rest = TAILQ_FIRST(&lcore->free_sent);
-	if (!rest || sent->end - sent->start <= bytes)
+	struct tcp_sent *rest = sent->end - sent->start > bytes ? tcp_sent_take(lcore) : NULL;
+	if (!rest)
 		return;
-	TAILQ_REMOVE(&lcore->free_sent, rest, by_seq);
-	lcore->free_sent_count--;
 	*rest = *sent;
 	rest->start = sent->start + bytes;
 	advance(rest, bytes);
@@ -153,6 +112,53 @@ void tcp_sent_split(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t bytes
 	conn->sent_count++;
 }
 
+/* The first records of a list go, up to the one before next. */
+#define CUT_FRONT(list, next, link)                                                                                    \
+	do {                                                                                                           \
+		(list)->tqh_first = (next);                                                                            \
+		if (next)                                                                                              \
+			(next)->link.tqe_prev = &(list)->tqh_first;                                                    \
+		else                                                                                                   \
+			(list)->tqh_last = &(list)->tqh_first;                                                         \
+	} while (0)
+
+/*
+ * What nearly all is: a run of segments that were sent once, in order, and are
+ * acknowledged wholly, so that they stand at the front of both lists.  Returns
+ * when the last of them was sent, 0: there are none.
+ */
+static uint64_t release_run(struct tcp_conn *conn, uint32_t ack, uint32_t ts_ecr, struct tcp_ack_result *result)
+{
+	struct tcp_lcore *lcore = conn->lcore;
+	struct tcp_sent *first = TAILQ_FIRST(&conn->sent), *sent = first, *last = NULL;
+	struct tcp_sent *flying = TAILQ_FIRST(&conn->in_flight);
+	uint32_t count = 0;
+	while (sent && sent == flying && sent->tx_count == 1 && sent->flags == TCP_SENT_IN_FLIGHT &&
+	       tcp_seq_leq(sent->end, ack)) {
+		last = sent;
+		count++;
+		sent = TAILQ_NEXT(sent, by_seq);
+		flying = TAILQ_NEXT(flying, by_time);
+	}
+	if (!count)
+		return 0;
+	const uint32_t bytes = last->end - first->start;
+	const uint64_t sent_ns = last->sent_ns;
+	/* Of those between the two there is nothing to learn: the first was sent earliest, the last latest. */
+	if (first != last)
+		tcp_rack_delivered(conn, first, ts_ecr);
+	tcp_rack_delivered(conn, last, ts_ecr);
+	result->delivered_bytes += bytes;
+	conn->flight_bytes -= bytes;
+	conn->sent_count -= count;
+	CUT_FRONT(&conn->sent, sent, by_seq);
+	CUT_FRONT(&conn->in_flight, flying, by_time);
+	TAILQ_NEXT(last, by_seq) = lcore->free_sent;
+	lcore->free_sent = first;
+	lcore->free_sent_count += count;
+	return sent_ns;
+}
+
 /* Of something sent several times: was it the last that was acknowledged?  Yes, when the echo is of the last one or
  * later: an echo can be arbitrarily old, when what the peer acknowledges were duplicates to it. */
 static bool is_unambiguous(const struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t ts_ecr)
@@ -165,7 +171,7 @@ void tcp_sent_acked(struct tcp_conn *conn, uint32_t ack, uint32_t ts_ecr, struct
 {
 	uint32_t payload = ack - conn->snd_una;
 	const uint64_t now_ns = conn->lcore->now_ns;
-	uint64_t newest_ns = 0, again_ns = 0;
+	uint64_t newest_ns = release_run(conn, ack, ts_ecr, result), again_ns = 0;
 	struct tcp_sent *sent;
 	while ((sent = TAILQ_FIRST(&conn->sent)) && tcp_seq_leq(sent->end, ack)) {
 		if (sent->flags & TCP_SENT_FIN)

@@ -6,7 +6,7 @@
 
 uint32_t tcp_hash(const struct tcp_lcore *lcore, const struct tcp_key *key)
 {
-	return tcp_flow_hash(lcore, &key->local, &key->remote, key->local_port, key->remote_port);
+	return tcp_flow_hash(lcore, &key->local, &key->remote, tcp_flow_ports(key->local_port, key->remote_port));
 }
 
 struct tcp_node *tcp_find(const struct tcp_lcore *lcore, const struct tcp_key *key, uint32_t hash)
@@ -20,6 +20,7 @@ struct tcp_node *tcp_find(const struct tcp_lcore *lcore, const struct tcp_key *k
 void tcp_table_add(struct tcp_lcore *lcore, struct tcp_node *node, const struct tcp_key *key)
 {
 	node->key = *key;
+	node->ports = tcp_flow_ports(key->local_port, key->remote_port);
 	node->hash = tcp_hash(lcore, key);
 	struct tcp_node **bucket = &lcore->buckets[node->hash & lcore->bucket_mask];
 	node->next = *bucket;

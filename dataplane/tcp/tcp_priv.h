@@ -51,7 +51,8 @@ enum tcp_node_kind { TCP_NODE_CONN, TCP_NODE_HALF };
 struct tcp_node {
 	struct tcp_node *next; /* of the bucket */
 	uint32_t hash;
-	uint8_t kind; /* enum tcp_node_kind */
+	uint32_t ports; /* of key, as tcp_flow_ports puts them */
+	uint8_t kind;   /* enum tcp_node_kind */
 	bool in_table;
 	struct tcp_key key;
 	struct wheel_node timer;
@@ -148,9 +149,9 @@ struct tcp_conn {
 	uint32_t cwnd, flight_bytes;
 	uint32_t snd_wl1, snd_wl2;
 	/* Plain acknowledgements of this turn, noted by fast.c and not taken yet; the newest says all. */
-	uint32_t noted_count; /* 0: the others mean nothing */
-	uint32_t noted_ack, noted_seq, noted_ecr;
-	uint32_t noted_wnd, noted_credit; /* bytes */
+	uint32_t noted_ack, noted_ecr;
+	uint32_t noted_wnd;    /* bytes */
+	uint32_t noted_credit; /* bytes that slow start may grow by; 0: nothing is noted, the others mean nothing */
 	uint64_t heard_ns;
 	uint64_t rexmt_ns, ack_ns; /* deadlines; UINT64_MAX: none */
 	uint64_t push_bytes;       /* of the unsent bytes, those that need not wait for a full segment */
@@ -292,7 +293,7 @@ struct tcp_lcore {
 	struct tcp_conn_list ready, free, time_wait;
 	struct tcp_conn_list gaps; /* with packets ahead; whose gap is oldest comes first */
 	struct tcp_half_list free_halves;
-	struct tcp_sent_list free_sent;
+	struct tcp_sent *free_sent; /* linked by by_seq.tqe_next alone */
 	struct tcp_held_list free_held;
 	uint32_t free_held_count, conn_count, half_count;
 	uint32_t free_sent_count; /* of free_sent */
@@ -402,7 +403,7 @@ uint8_t tcp_wscale_for(uint32_t window_bytes);
 void tcp_fast_flush(struct tcp_conn *conn);
 static inline void tcp_flush_noted(struct tcp_conn *conn)
 {
-	if (conn->noted_count)
+	if (conn->noted_credit)
 		tcp_fast_flush(conn);
 }
 /* After a change of state or of what was agreed upon: which segments are plain enough. */
@@ -464,7 +465,7 @@ uint32_t tcp_receive_room(const struct tcp_conn *conn);
 bool tcp_window_opens(const struct tcp_conn *conn);
 void tcp_ack_later(struct tcp_conn *conn);
 
-/* ---- output.c, segment.c, sent.c ---- */
+/* ---- output.c, send.c, segment.c, sent.c ---- */
 void tcp_output(struct tcp_conn *conn);
 /* A header without payload.  False: no packet. */
 bool tcp_send_control(struct tcp_conn *conn, uint8_t flags, uint32_t seq);
@@ -475,6 +476,17 @@ static inline bool tcp_send_ack(struct tcp_conn *conn)
 bool tcp_send_syn(struct tcp_conn *conn);
 /* Payload of a record, all of it or max_bytes.  False: no packet. */
 bool tcp_send_data(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t max_bytes, bool again);
+/* Do headers of this moment say no more than plain ones can?  No SACK blocks, no echo of congestion. */
+static inline bool tcp_is_plain(const struct tcp_conn *conn)
+{
+	return !conn->sack_count && !conn->dsack_set && !conn->ece_pending;
+}
+/* What these headers have in common.  Promises the window in it: a segment has to follow. */
+void tcp_plain_begin(struct tcp_conn *conn, struct tcp_plain_header *header);
+/* Payload by copy or by reference, behind what is there; it may stand in several buffers. */
+void tcp_add_payload(struct pkt *pkt, struct pkt_buf *buf, uint32_t offset, uint32_t len);
+/* New segments, as far as the windows allow; false: no packet or record was to be had. */
+bool tcp_send_new(struct tcp_conn *conn);
 /* Send a record again, whatever the windows say. */
 bool tcp_retransmit(struct tcp_conn *conn, struct tcp_sent *sent);
 /* A reset that answers a segment nobody wants (RFC 9293 3.10.7.1). */
@@ -491,6 +503,23 @@ void tcp_sent_split(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t bytes
 void tcp_sent_drop_all(struct tcp_conn *conn);
 /* Next new segment of at most max_bytes as a record; NULL: no record left. */
 struct tcp_sent *tcp_sent_new(struct tcp_conn *conn, uint32_t payload_bytes, bool fin);
+
+/* Records come from the lcore's pool and go back there. */
+static inline struct tcp_sent *tcp_sent_take(struct tcp_lcore *lcore)
+{
+	struct tcp_sent *sent = lcore->free_sent;
+	if (sent) {
+		lcore->free_sent = TAILQ_NEXT(sent, by_seq);
+		lcore->free_sent_count--;
+	}
+	return sent;
+}
+static inline void tcp_sent_give(struct tcp_lcore *lcore, struct tcp_sent *sent)
+{
+	TAILQ_NEXT(sent, by_seq) = lcore->free_sent;
+	lcore->free_sent = sent;
+	lcore->free_sent_count++;
+}
 
 /* ---- timer.c ---- */
 void tcp_conn_timer(struct tcp_conn *conn);
@@ -510,6 +539,12 @@ static inline uint32_t tcp_min_u32(uint32_t a, uint32_t b)
 static inline uint32_t tcp_max_u32(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
+}
+
+/* Bytes believed to be in the network; without SACK, duplicate acknowledgements say that segments have left it. */
+static inline uint32_t tcp_pipe_bytes(const struct tcp_conn *conn)
+{
+	return conn->flight_bytes - tcp_min_u32(conn->flight_bytes, conn->dupack_credit);
 }
 
 static inline bool tcp_is_synchronized(const struct tcp_conn *conn)

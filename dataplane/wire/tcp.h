@@ -10,7 +10,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "util/bytes.h"
 #include "wire/wire.h"
@@ -92,9 +94,10 @@ __attribute__((warn_unused_result)) struct wire_status tcp_segment_parse(const u
 struct tcp_plain {
 	uint16_t shape; /* TCP_SHAPE_... */
 	uint16_t window;
-	uint16_t source_port, destination_port;
+	uint32_t ports; /* the source's in the upper half */
 	uint32_t seq, ack;
-	uint32_t ts_val, ts_ecr; /* of TCP_SHAPE_TIMESTAMPS */
+	uint32_t ts_val, ts_ecr; /* of TCP_SHAPE_TIMESTAMPS, else 0 */
+	uint32_t header_bytes;
 };
 
 /* The header's bytes of data offset and flags, but for PSH. */
@@ -103,15 +106,14 @@ struct tcp_plain {
 #define TCP_TIMESTAMPS_WORD 0x0101080au /* NOP, NOP, kind 8 of 10 bytes */
 
 struct tcp_plain_header {
-	struct tcp_header header;
+	be16 source, destination;
+	be32 seq, ack;
+	be16 shape; /* of struct tcp_header: offset and flags */
+	be16 window, checksum, urgent;
 	be32 kind, ts_val, ts_ecr; /* not there in TCP_SHAPE_BARE */
 };
 _Static_assert(sizeof(struct tcp_plain_header) == TCP_HEADER_BYTES + TCP_TIMESTAMPS_BYTES, "RFC 7323 3.2");
-
-static inline uint32_t tcp_plain_bytes(const struct tcp_plain *plain)
-{
-	return (uint32_t)(plain->shape >> 12) * 4;
-}
+_Static_assert(offsetof(struct tcp_plain_header, shape) == offsetof(struct tcp_header, offset), "RFC 9293 3.1");
 
 /* False: it is something else, or not whole. */
 static inline bool tcp_plain_parse(const uint8_t *bytes, uint32_t len_bytes, struct tcp_plain *plain)
@@ -119,43 +121,49 @@ static inline bool tcp_plain_parse(const uint8_t *bytes, uint32_t len_bytes, str
 	const struct tcp_plain_header *wire = (const struct tcp_plain_header *)bytes;
 	if (len_bytes < TCP_HEADER_BYTES)
 		return false;
-	plain->shape = (uint16_t)(wire->header.offset << 8 | (wire->header.flags & ~TCP_PSH));
+	plain->shape = be16_get(wire->shape) & (uint16_t)~TCP_PSH;
 	if (plain->shape == TCP_SHAPE_TIMESTAMPS) {
 		if (len_bytes < sizeof *wire || be32_get(wire->kind) != TCP_TIMESTAMPS_WORD)
 			return false;
 		plain->ts_val = be32_get(wire->ts_val);
 		plain->ts_ecr = be32_get(wire->ts_ecr);
+		plain->header_bytes = sizeof *wire;
 	} else {
 		if (plain->shape != TCP_SHAPE_BARE)
 			return false;
 		plain->ts_val = plain->ts_ecr = 0;
+		plain->header_bytes = TCP_HEADER_BYTES;
 	}
-	plain->source_port = be16_get(wire->header.source);
-	plain->destination_port = be16_get(wire->header.destination);
-	plain->seq = be32_get(wire->header.seq);
-	plain->ack = be32_get(wire->header.ack);
-	plain->window = be16_get(wire->header.window);
+	plain->ports = (uint32_t)be16_get(wire->source) << 16 | be16_get(wire->destination);
+	plain->seq = be32_get(wire->seq);
+	plain->ack = be32_get(wire->ack);
+	plain->window = be16_get(wire->window);
 	return true;
 }
 
-/* Header with the checksum 0 and more flags than the shape has; room for tcp_plain_bytes. */
-static inline void tcp_plain_emit(uint8_t *to, const struct tcp_plain *plain, uint8_t flags)
+/* Header with the checksum 0; room for both kinds, whichever it is. */
+static inline void tcp_plain_emit(struct tcp_plain_header *wire, const struct tcp_plain *plain)
 {
-	struct tcp_plain_header *wire = (struct tcp_plain_header *)to;
-	wire->header = (struct tcp_header){
-		.source = be16_of(plain->source_port),
-		.destination = be16_of(plain->destination_port),
+	*wire = (struct tcp_plain_header){
+		.source = be16_of((uint16_t)(plain->ports >> 16)),
+		.destination = be16_of((uint16_t)plain->ports),
 		.seq = be32_of(plain->seq),
 		.ack = be32_of(plain->ack),
-		.offset = (uint8_t)(plain->shape >> 8),
-		.flags = (uint8_t)(plain->shape | flags),
+		.shape = be16_of(plain->shape),
 		.window = be16_of(plain->window),
+		.kind = be32_of(TCP_TIMESTAMPS_WORD),
+		.ts_val = be32_of(plain->ts_val),
+		.ts_ecr = be32_of(plain->ts_ecr),
 	};
-	if (plain->shape == TCP_SHAPE_TIMESTAMPS) {
-		wire->kind = be32_of(TCP_TIMESTAMPS_WORD);
-		wire->ts_val = be32_of(plain->ts_val);
-		wire->ts_ecr = be32_of(plain->ts_ecr);
-	}
+}
+
+/* A header that was emitted once, with another number and more flags; room for both kinds, whichever it is. */
+static inline void tcp_plain_stamp(uint8_t *to, const struct tcp_plain_header *from, uint32_t seq, uint8_t flags)
+{
+	struct tcp_plain_header *wire = (struct tcp_plain_header *)to;
+	memcpy(wire, from, sizeof *wire);
+	wire->seq = be32_of(seq);
+	wire->shape.b[1] |= flags;
 }
 
 /* ---- any segment ---- */

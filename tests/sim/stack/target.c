@@ -330,10 +330,9 @@ void target_calm(struct target *target)
 
 static uint32_t list_count(const struct tcp_lcore *tcp)
 {
-	const struct tcp_sent *sent;
 	uint32_t count = 0;
-	TAILQ_FOREACH(sent, &tcp->free_sent, by_seq)
-	count++;
+	for (const struct tcp_sent *sent = tcp->free_sent; sent; sent = TAILQ_NEXT(sent, by_seq))
+		count++;
 	return count;
 }
 
