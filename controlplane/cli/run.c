@@ -182,6 +182,7 @@ int cli_run(struct cli_run *run)
 		[CLI_RUN_EXPORT_LIST] = run_export_list,
 		[CLI_RUN_PORT_SHOW] = run_port_show,
 		[CLI_RUN_STATS] = cli_run_stats,
+		[CLI_RUN_LIVE_LIST] = cli_run_live_list,
 		[CLI_RUN_CONFIG_EXPORT] = cli_run_config_export,
 		[CLI_RUN_CONFIG_DIFF] = cli_run_config_diff,
 		[CLI_RUN_CONFIG_APPLY] = cli_run_config_apply,

@@ -31,6 +31,7 @@ int64_t cli_now_us(void);
 
 /* The actions that have files of their own; exit codes as cli_run. */
 int cli_run_stats(struct cli_run *run);
+int cli_run_live_list(struct cli_run *run);
 int cli_run_config_export(struct cli_run *run);
 int cli_run_config_diff(struct cli_run *run);
 int cli_run_config_apply(struct cli_run *run);

@@ -117,11 +117,9 @@ static const struct cli_param stats_params[] = {
 	ARG_OPTIONAL("OBJECT", TEXT, NULL,
 		     "one object of the scope: a name, an lcore index, SHELF.SLOT or a MAC address",
 		     .names = CLI_NAMES_OF_SCOPE),
-	OPT("watch", SECONDS, NULL, "show rates per second again and again, every SECONDS (default 1)", .letter = 'w',
-	    .flags = CLI_OPTIONAL, .min = 0, .max = 86400),
+	CLI_WATCH_OPTIONS("show rates per second"),
 	OPT("histogram", FLAG, NULL, "exports: latency percentiles and the histogram behind them"),
 	OPT("all", FLAG, NULL, "show counters that are zero, too", .letter = 'a'),
-	OPT("count", INT, NULL, "with --watch: stop after so many intervals", .min = 1, .max = INT32_MAX),
 	END,
 };
 static const struct cli_param capture_params[] = {

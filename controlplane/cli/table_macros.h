@@ -41,3 +41,9 @@
 		.title = (t), .path = (p), .format = CLI_AS_##f                                                        \
 	}
 #define WORDS(...) .words = {__VA_ARGS__, NULL}
+
+/* The options that every command with --watch has; what: "show ...". */
+#define CLI_WATCH_OPTIONS(what)                                                                                        \
+	OPT("watch", SECONDS, NULL, what " again and again, every SECONDS (default 1)", .letter = 'w',                 \
+	    .flags = CLI_OPTIONAL, .min = 0, .max = 86400),                                                            \
+		OPT("count", INT, NULL, "with --watch: stop after so many intervals", .min = 1, .max = INT32_MAX)

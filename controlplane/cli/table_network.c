@@ -65,6 +65,10 @@ static const struct cli_column connection_columns[] = {
 #define PORT ARG("PORT", NAME, "port", "name of the port", .names = CLI_NAMES_PORT)
 #define VLAN OPT("vlan", INT, "vlan", "VLAN of the port; left out: untagged", .min = 0, .max = 4094)
 static const struct cli_param no_params[] = {END};
+static const struct cli_param live_params[] = {
+	CLI_WATCH_OPTIONS("show what each did in the interval"),
+	END,
+};
 static const struct cli_param address_add_params[] = {
 	PORT,
 	ARG("ADDRESS/BITS", PREFIX, "address", "the address and the length of its network, e.g. 10.0.0.1/24"),
@@ -116,9 +120,12 @@ const struct cli_command cli_network_commands[] = {
 	 .details = "Clients that are connected stay connected.", .examples = "nbd set --port 10809\nnbd set --port 0"},
 	{WORDS("nbd", "show"), .method = "nbd.show", .params = no_params, .columns = listen_fields,
 	 .output = CLI_OUT_RECORD, .summary = "Show where NBD listens", .examples = "nbd show"},
-	{WORDS("session", "list"), .method = "nbd.session.list", .params = no_params, .columns = session_columns,
-	 .output = CLI_OUT_LIST, .summary = "List the NBD clients that are connected, with what they did",
-	 .examples = "session list\nsession list --json"},
+	{WORDS("session", "list"), .method = "nbd.session.list", .params = live_params, .columns = session_columns,
+	 .action = CLI_RUN_LIVE_LIST, .output = CLI_OUT_LIST,
+	 .summary = "List the NBD clients that are connected, with what they did",
+	 .details =
+		 "With --watch: what each did in the interval, per second. JSON: with --watch one line per interval.",
+	 .examples = "session list\nsession list --watch\nsession list --json"},
 
 	{WORDS("address", "add"), .method = "net.address.add", .params = address_add_params,
 	 .done = "address {address}: added to port {port}, VLAN {vlan}", .summary = "Give the appliance an IP address",
@@ -151,10 +158,13 @@ const struct cli_command cli_network_commands[] = {
 	{WORDS("tcp", "show"), .method = "tcp.show", .params = no_params, .columns = tcp_fields,
 	 .output = CLI_OUT_RECORD, .summary = "Show the settings of TCP; times in milliseconds",
 	 .examples = "tcp show"},
-	{WORDS("connection", "list"), .method = "tcp.connection.list", .params = no_params,
-	 .columns = connection_columns, .output = CLI_OUT_LIST,
+	{WORDS("connection", "list"), .method = "tcp.connection.list", .params = live_params,
+	 .columns = connection_columns, .action = CLI_RUN_LIVE_LIST, .output = CLI_OUT_LIST,
 	 .summary = "List the TCP connections: state, round trip, window, loss",
-	 .details = "JSON tells more of each: timeouts, tail loss probes, segments out of order, what was agreed on.",
-	 .examples = "connection list"},
+	 .details =
+		 "With --watch: bytes and segments per second, and what was sent again, timed out and found a closed "
+		 "window in the interval. JSON tells more of each: tail loss probes, segments out of order, what was "
+		 "agreed on; with --watch one line per interval, rates in rate, the rest in grown.",
+	 .examples = "connection list\nconnection list --watch 5\nconnection list --watch --count 10 --json"},
 	{.words = {NULL}},
 };

@@ -12,6 +12,9 @@
 #include "daemon/rpc.h"
 #include "daemon/state.h"
 
+/* With what the dataplane counts, as far as it answers in time. */
+void op_daemon_status(struct rpc_call *call);
+
 struct op_volume_create {
 	struct volume_row row;
 	bool create_file, sparse;

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* rpc.* and daemon.*. */
-#include <unistd.h>
-
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/op.h"
 #include "daemon/plane.h"
 #include "daemon/rpc_tables.h"
-#include "wherry_build.h"
 
 static const struct rpc_field method_fields[] = {
 	RPC_REQUIRED("name", &rpc_text, NULL),
@@ -41,11 +39,20 @@ static const struct rpc_field shutdown_fields[] = {
 	RPC_OPTIONAL("dataplane", &rpc_bool, "false", "end the dataplane too"), RPC_END};
 static const struct rpc_schema shutdown_params = {.type = RPC_OBJECT, .fields = shutdown_fields};
 
+static const struct rpc_schema count_or_null = {.type = RPC_INT, .nullable = true, .min = 0, .max = UINT32_MAX};
 static const struct rpc_field status_fields[] = {
-	RPC_REQUIRED("version", &rpc_text, NULL),      RPC_REQUIRED("pid", &rpc_u32, NULL),
-	RPC_REQUIRED("uptime_s", &rpc_u64, NULL),      RPC_REQUIRED("state_file", &rpc_text, NULL),
-	RPC_REQUIRED("dataplane", &plane, NULL),       RPC_REQUIRED("volumes", &rpc_u32, "how many"),
-	RPC_REQUIRED("exports", &rpc_u32, "how many"), RPC_END,
+	RPC_REQUIRED("version", &rpc_text, NULL),
+	RPC_REQUIRED("pid", &rpc_u32, NULL),
+	RPC_REQUIRED("uptime_s", &rpc_u64, NULL),
+	RPC_REQUIRED("state_file", &rpc_text, NULL),
+	RPC_REQUIRED("dataplane", &plane, NULL),
+	RPC_REQUIRED("volumes", &rpc_u32, "how many"),
+	RPC_REQUIRED("exports", &rpc_u32, "how many"),
+	RPC_REQUIRED("aoe_exports", &rpc_u32, "of these"),
+	RPC_REQUIRED("nbd_exports", &rpc_u32, "of these"),
+	RPC_REQUIRED("nbd_sessions", &count_or_null, "now; null: the dataplane does not say"),
+	RPC_REQUIRED("connections", &count_or_null, "of TCP, now"),
+	RPC_END,
 };
 static const struct rpc_schema status_result = {.type = RPC_OBJECT, .fields = status_fields};
 
@@ -56,16 +63,7 @@ static void run_methods(struct rpc_call *call)
 
 static void run_status(struct rpc_call *call)
 {
-	struct daemon *daemon = call->daemon;
-	uint64_t now_us;
-
-	(void)sd_event_now(daemon->event, CLOCK_MONOTONIC, &now_us);
-	rpc_reply(call,
-		  json_pack("{ss si sI so so sI sI}", "version", WHERRY_VERSION, "pid", (int)getpid(), "uptime_s",
-			    (json_int_t)((now_us - daemon->started_us) / 1000000), "state_file",
-			    rpc_text_lenient(daemon->options->state_path), "dataplane",
-			    plane_status_json(daemon->plane), "volumes", (json_int_t)state_volume_count(daemon->state),
-			    "exports", (json_int_t)state_export_count(daemon->state)));
+	op_daemon_status(call);
 }
 
 static void run_shutdown(struct rpc_call *call)

@@ -280,10 +280,6 @@ static void execute(struct nbd_request *request)
 	case NBD_CMD_WRITE:
 		nbd_write_start(request);
 		break;
-	case NBD_CMD_DISC:
-		nbd_request_drop(request);
-		nbd_disconnect(session);
-		break;
 	case NBD_CMD_FLUSH:
 		nbd_flush_start(request);
 		break;
@@ -318,6 +314,12 @@ static void start(struct nbd_request *request)
 {
 	struct nbd_session *session = request->session;
 	const uint64_t payload = payload_bytes(request);
+	/* Whatever is wrong with it, and whatever else ends the session: it is not answered. */
+	if (request->type == NBD_CMD_DISC) {
+		nbd_request_drop(request);
+		nbd_disconnect(session);
+		return;
+	}
 	if (payload > NBD_PAYLOAD_BYTES_MAX) {
 		nbd_request_drop(request);
 		nbd_doom(session, WHERRY_LCORE_nbd_drop_payload);

@@ -2,10 +2,12 @@
 /* An acknowledgement of a synchronized connection (RFC 9293 3.10.7.4, fifth; RFC 5961 5). */
 #include "tcp/tcp_priv.h"
 
-static void update_window(struct tcp_conn *conn, const struct tcp_segment *segment)
+static void update_window(struct tcp_conn *conn, const struct tcp_segment *segment, bool advanced)
 {
-	/* Only from segments newer than the last one that did (RFC 9293 3.10.7.4). */
-	const bool newer = tcp_seq_lt(conn->snd_wl1, segment->seq) ||
+	/* Only from segments newer than the last one that did (RFC 9293 3.10.7.4).  One that acknowledges more is, also
+	 * when it carries data that are sent again: with the window of before, what it acknowledges would move the
+	 * right edge behind what the peer has room for. */
+	const bool newer = advanced || tcp_seq_lt(conn->snd_wl1, segment->seq) ||
 			   (conn->snd_wl1 == segment->seq && tcp_seq_leq(conn->snd_wl2, segment->ack));
 	if (!newer)
 		return;
@@ -83,7 +85,7 @@ bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment)
 	if (tcp_seq_lt(conn->snd_una, segment->ack))
 		advance(conn, segment, &result);
 	const bool old = tcp_seq_lt(segment->ack, conn->snd_una);
-	update_window(conn, segment);
+	update_window(conn, segment, result.acked_bytes != 0);
 	if (had_sent && conn->sack && segment->options.sack_count)
 		tcp_sack_input(conn, segment, &result);
 	if (result.sacked_ns && !result.acked_bytes) {

@@ -222,7 +222,8 @@ static struct initiator_io *find(struct initiator_conn *conn, uint64_t cookie)
 		if (io->state == IO_SENT && io->conn == conn->index && io->cookie == cookie)
 			return io;
 	}
-	nonsense(conn, "an answer to what was not asked");
+	sim_fail(conn->initiator->sim, "host %u: connection %u: an answer to %lu, which was not asked",
+		 conn->initiator->host->index, conn->index, (unsigned long)cookie);
 }
 
 static uint32_t simple_reply(struct initiator_conn *conn, const uint8_t *bytes, uint32_t len_bytes)

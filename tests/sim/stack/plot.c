@@ -58,7 +58,7 @@ static void draw_device(struct host_plot *host, const struct stack_plot *plot, s
 
 static void draw_host(struct host_plot *host, const struct stack_plot *plot, struct rng *rng, unsigned op_count)
 {
-	host->kind = HOST_OWN;
+	host->kind = rng_chance(rng, 500000) ? HOST_ODD : HOST_OWN;
 	host->far = rng_chance(rng, 400000);
 	host->v6 = rng_chance(rng, 400000);
 	host->mtu = rng_chance(rng, 500000) ? plot->mtu : (uint16_t)rng_between(rng, 1280, 1500);
@@ -88,7 +88,8 @@ static void draw_weather(struct fabric_weather *weather, struct rng *rng)
 		weather->mark_ppm = (uint32_t)rng_between(rng, 1000, 200000);
 	weather->burst_ns = rng_between(rng, 1, rng_chance(rng, 300000) ? 3000 : 100) * MS;
 	weather->reorder_ns = rng_between(rng, 1, rng_chance(rng, 300000) ? 200 : 5) * MS;
-	weather->stale_ns = rng_between(rng, 1, 20) * SEC;
+	if (weather->stale_ppm)
+		weather->stale_ns = rng_between(rng, 1, 20) * SEC;
 }
 
 static void draw_limits(struct stack_plot *plot, struct rng *rng)

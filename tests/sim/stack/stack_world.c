@@ -268,6 +268,14 @@ static bool everything_is_up(struct stack_world *world)
 	return world->target.state == TARGET_SERVING;
 }
 
+/* The last frame that lay about somewhere has arrived. */
+static void on_router_calm(struct sim *sim, void *ctx, uint64_t arg)
+{
+	(void)sim;
+	(void)arg;
+	router_calm(&((struct stack_world *)ctx)->router);
+}
+
 static void on_calm(struct sim *sim, void *ctx, uint64_t arg)
 {
 	struct stack_world *world = ctx;
@@ -283,7 +291,7 @@ static void on_calm(struct sim *sim, void *ctx, uint64_t arg)
 	}
 	sim_trace(sim, "calm");
 	world->calm = true;
-	router_calm(&world->router);
+	sim_in(sim, world->plot.weather.stale_ns, on_router_calm, world, 0);
 	world->calm_ns = sim->now_ns;
 }
 
@@ -361,7 +369,8 @@ static void create(struct stack_world *world, const struct run_options *options)
 	target_init(&world->target, world);
 	target_start(&world->target);
 	for (unsigned i = 0; i < world->plot.host_count; i++) {
-		world->hosts[i] = own_host_create(world, i);
+		world->hosts[i] =
+			world->plot.hosts[i].kind == HOST_OWN ? own_host_create(world, i) : odd_host_create(world, i);
 		initiator_create(&world->initiators[i], world, i);
 	}
 }

@@ -327,6 +327,24 @@ Test(nbd_transmission, disconnect_finishes_what_is_under_way_and_then_closes, .i
 	finish(s);
 }
 
+/* "There is no reply to an NBD_CMD_DISC": nor is there an error. */
+Test(nbd_transmission, disconnect_is_never_answered, .init = setup_held)
+{
+	struct rig_stream *s = rig_ready(&rig, RIG_SIMPLE);
+	rig_request(&rig, s, NBD_CMD_DISC, NBD_CMD_FLAG_DF, 1, 0, 0);
+	rig_turn(&rig);
+	cr_expect(s->shut && rig_left(s) == 0, "flags that it does not have");
+	rig_close(&rig, s);
+	s = rig_ready(&rig, RIG_SIMPLE);
+	rig_request(&rig, s, NBD_CMD_FLUSH, 0, 1, 0, 0);
+	nbd_lcore_drain(rig.lcore);
+	rig_request(&rig, s, NBD_CMD_DISC, 0, 2, 0, 0);
+	held_release(rig.held, 0, IO_OK);
+	rig_turn(&rig);
+	cr_expect(s->shut && rig_simple(s, 1) == 0 && rig_left(s) == 0, "while the server ends the session, too");
+	finish(s);
+}
+
 Test(nbd_transmission, io_under_way_outlives_its_session_and_is_given_back, .init = setup_held)
 {
 	struct rig_stream *s = rig_ready(&rig, RIG_STRUCTURED);

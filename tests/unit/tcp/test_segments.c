@@ -512,3 +512,25 @@ Test(tcp_segments, ends_the_doubling_of_timeouts_with_a_measurement_by_sack)
 	cr_expect_eq(peer_conn()->backoff, 0);
 	peer_end();
 }
+
+/* Data sent again have old numbers and may bring the newest acknowledgement: its window counts, or the right edge would
+ * move on by what is acknowledged (RFC 9293 3.8.6: not beyond what the peer has told). */
+Test(tcp_segments, takes_the_window_of_whatever_acknowledges_more)
+{
+	peer_established();
+	const uint32_t base = peer.ack;
+	peer.window = 4000;
+	peer_send(TCP_ACK, peer.seq + 500, base, 100); /* ahead of a gap */
+	peer.app.to_send = 20000;
+	app_pump(&peer.app);
+	peer_turn();
+	peer_forget();
+	/* It has taken 2000 bytes and not read one of them. */
+	peer.window = 2000;
+	peer_send(TCP_ACK, peer.seq, base + 2000, 500);
+	peer_wait(20 * MS);
+	for (unsigned i = 0; i < peer.seen_count; i++)
+		cr_expect(tcp_seq_leq(peer.seen[i].seq + peer.seen[i].payload_bytes, base + 4000), "%u bytes beyond",
+			  peer.seen[i].seq + peer.seen[i].payload_bytes - base - 4000);
+	peer_end();
+}

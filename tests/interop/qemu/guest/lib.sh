@@ -27,6 +27,12 @@ check_eq() {
     if [ "$2" = "$3" ]; then ok "$1"; else bad "$1: expected '$2', got '$3'"; fi
 }
 
+# take_program NAME: one that guest_start was given.
+take_program() {
+    cat "/sys/firmware/qemu_fw_cfg/by_name/opt/wherry/$1/raw" >"/tmp/$1"
+    chmod +x "/tmp/$1"
+}
+
 not() { ! "$@"; }
 
 links_up() {

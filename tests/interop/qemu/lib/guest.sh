@@ -41,8 +41,8 @@ guest_launch() {
     exec {GUEST_LINE_FD}<>"$GUEST_DIR/line.in"
 }
 
-# guest_start NAME SCRIPT [kernel=cloud|full] [nic=TAP[,MODEL]]... [mem=MB] [smp=N] [VARIABLE=value]...
-# Upper-case assignments become variables of the guest script.
+# guest_start NAME SCRIPT [kernel=cloud|full] [nic=TAP[,MODEL]]... [mem=MB] [smp=N] [program=PATH]... [VARIABLE=value]...
+# Upper-case assignments become variables of the guest script; programs are there for its take_program.
 guest_start() {
     local script=$2 flavour=cloud mem=768 smp=1 nics=() args=() vars=() a i
     GUEST_NAME=$1
@@ -55,6 +55,7 @@ guest_start() {
         nic=*) nics+=("${a#*=}") ;;
         mem=*) mem=${a#*=} ;;
         smp=*) smp=${a#*=} ;;
+        program=*) args+=(-fw_cfg "name=opt/wherry/${a##*/},file=${a#*=}") ;;
         [A-Z]*=*) vars+=("${a%%=*}=$(printf '%q' "${a#*=}")") ;;
         *) fail "guest_start: unknown argument '$a'" ;;
         esac

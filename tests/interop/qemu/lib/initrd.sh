@@ -105,8 +105,8 @@ initrd_skeleton() {
 initrd_pack() { (cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc --quiet) >"$2"; }
 
 INITRD_TOOLS=(bash kmod ip tc mkfs.ext4 e2fsck sha256sum cmp dd date fio
-    aoe-discover aoe-stat aoe-interfaces aoe-revalidate aoe-flush)
-INITRD_MODULES=(qemu_fw_cfg virtio_pci virtio_net e1000e aoe ext4 crc32c_generic crc32c_intel
+    aoe-discover aoe-stat aoe-interfaces aoe-revalidate aoe-flush nbd-client)
+INITRD_MODULES=(qemu_fw_cfg virtio_pci virtio_net e1000e aoe nbd ext4 crc32c_generic crc32c_intel
     sch_netem ifb act_mirred cls_matchall sch_ingress 8021q)
 
 # initrd_tools FLAVOUR: sets KERNEL_* and INITRD_IMAGE, the RAM disk that runs guest/*.sh.
