@@ -138,6 +138,15 @@ static bool is_same_to_clients(const struct nbd_export *old, const struct nbd_ex
 	       nbd_export_size(new) >= nbd_export_size(old);
 }
 
+static bool admits(const struct nbd_export *export_, const struct nbd_session *session)
+{
+	struct stream_info ends;
+	if (!session->stream)
+		return true;
+	stream_info(session->stream, &ends);
+	return nbd_export_allows(export_, &ends.remote);
+}
+
 static void sessions_move(struct nbd_lcore *lcore, struct nbd_export *old, struct nbd_export *new)
 {
 	const bool same = new &&is_same_to_clients(old, new);
@@ -146,7 +155,7 @@ static void sessions_move(struct nbd_lcore *lcore, struct nbd_export *old, struc
 	{
 		if (session->export_ != old)
 			continue;
-		if (!same) {
+		if (!same || !admits(new, session)) {
 			if (session->stream && !session->doomed)
 				nbd_end(session);
 			continue;

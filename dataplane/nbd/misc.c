@@ -57,11 +57,15 @@ static void zero_done(struct vol_request *vol, enum io_status status)
 {
 	struct nbd_request *request = vol->ctx;
 	struct nbd_session *session = request->session;
-	if (status == IO_OK && request->at_bytes < request->len_bytes && session->stream) {
+	const bool more = status == IO_OK && request->at_bytes < request->len_bytes;
+	if (more && session->end_ns) {
+		request->error = NBD_ESHUTDOWN;
+		nbd_request_answer(request);
+	} else if (more && session->stream) {
 		TAILQ_INSERT_TAIL(&session->lcore->stepping, request, step_link);
-		return;
+	} else {
+		other_done(vol, status);
 	}
-	other_done(vol, status);
 }
 
 void nbd_zero_start(struct nbd_request *request)

@@ -79,8 +79,9 @@ void nbd_export_destroy(struct nbd_export *export_);
 /*
  * Serve an export on this worker; replaces (and returns) one of the same id.
  * Sessions on the old one go on with the new one when nothing but the
- * description, the allow list or a larger size changed, and are closed in order
- * otherwise.
+ * description, the allow list or a larger size changed, and their address is
+ * still allowed.  They are closed in order otherwise: what they have not begun to
+ * change by then, they do not change any more.
  */
 struct nbd_export *nbd_export_add(struct nbd_lcore *lcore, struct nbd_export *export_);
 /* No new sessions; those that there are answer ESHUTDOWN and are closed.  Returns it, NULL when unknown. */

@@ -84,6 +84,8 @@ void nbd_end(struct nbd_session *session)
 {
 	if (!session->end_ns)
 		session->end_ns = nbd_now(session->lcore);
+	if (session->receiving && !session->receiving->error)
+		session->receiving->error = NBD_ESHUTDOWN;
 	if (session->ending)
 		return;
 	session->ending = true;

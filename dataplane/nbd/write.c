@@ -47,6 +47,12 @@ static void submit_group(struct nbd_request *request)
 	uint32_t count = 0;
 	if (!first)
 		return;
+	if (request->error) { /* it fails, whatever becomes of the rest */
+		drop_group(first);
+		request->first = request->last = NULL;
+		request->group_count = 0;
+		return;
+	}
 	for (const struct nbd_io *io = first; io; io = io->next) {
 		first->iov[count++] = (struct iovec){io->data, io->len_bytes};
 		len_bytes += io->len_bytes;

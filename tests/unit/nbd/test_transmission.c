@@ -489,80 +489,6 @@ Test(nbd_transmission, a_payload_that_stops_in_the_middle_is_given_up, .init = s
 	finish(s);
 }
 
-Test(nbd_transmission, removal_answers_shutdown_and_closes_when_idle, .init = setup_held)
-{
-	struct rig_stream *s = rig_ready(&rig, RIG_STRUCTURED);
-	rig_request(&rig, s, NBD_CMD_FLUSH, 0, 1, 0, 0);
-	cr_assert(nbd_export_remove(rig.lcore, 1) == rig.export_);
-	rig_request(&rig, s, NBD_CMD_READ, 0, 2, 0, 512);
-	rig_expect_error(s, 2, NBD_ESHUTDOWN);
-	cr_expect(!s->shut && !nbd_export_idle(rig.export_));
-	held_release(rig.held, 0, IO_OK);
-	rig_turn(&rig);
-	rig_expect_done(s, 1);
-	cr_expect(s->shut);
-	rig_close(&rig, s);
-	cr_expect(nbd_export_idle(rig.export_));
-	nbd_export_destroy(rig.export_);
-	rig.export_ = NULL;
-	rig_fini(&rig);
-}
-
-/* Two sessions with a request that their peers alone can end: one gives no payload, one takes no data. */
-static void connect_stuck(struct rig_stream *stuck[2])
-{
-	stuck[0] = rig_ready(&rig, RIG_SIMPLE);
-	rig_request(&rig, stuck[0], NBD_CMD_WRITE, 0, 1, 0, 100000);
-	rig_give(&rig, stuck[0], rig.held->bytes, 10);
-	stuck[1] = rig_ready(&rig, RIG_STRUCTURED);
-	stuck[1]->keep = true;
-	rig_request(&rig, stuck[1], NBD_CMD_READ, 0, 1, 0, 4 << 20);
-	rig_turn(&rig);
-	cr_expect(nbd_lcore_under_way(rig.lcore) == 2);
-}
-
-Test(nbd_transmission, removal_is_not_held_up_by_peers_that_do_not_go_on, .init = setup)
-{
-	struct rig_stream *stuck[2];
-	connect_stuck(stuck);
-	cr_assert(nbd_export_remove(rig.lcore, 1) == rig.export_);
-	/* Now and then a byte, so that something moves. */
-	for (unsigned i = 0; i < 6; i++) {
-		cr_expect(!stuck[0]->aborted && !stuck[1]->aborted, "they have %u s", i);
-		rig_give(&rig, stuck[0], rig.held->bytes, 1);
-		rig.now_ns += NBD_CLOSE_NS / 5;
-		rig_turn(&rig);
-	}
-	for (unsigned i = 0; i < 2; i++) {
-		cr_expect(stuck[i]->aborted, "session %u", i);
-		rig_close(&rig, stuck[i]);
-	}
-	cr_expect(rig.stats[WHERRY_LCORE_nbd_drop_close] == 2 && nbd_lcore_under_way(rig.lcore) == 0);
-	cr_expect(nbd_export_idle(rig.export_));
-	nbd_export_destroy(rig.export_);
-	rig.export_ = NULL;
-	rig_fini(&rig);
-}
-
-Test(nbd_transmission, drain_does_not_wait_for_peers_but_for_the_store, .init = setup_held)
-{
-	struct rig_stream *stuck[2], *s = rig_ready(&rig, RIG_STRUCTURED);
-	connect_stuck(stuck);
-	rig_request(&rig, s, NBD_CMD_FLUSH, 0, 7, 0, 0);
-	nbd_lcore_drain(rig.lcore);
-	rig_turn(&rig);
-	cr_expect(stuck[0]->aborted && stuck[1]->aborted && !s->aborted && !s->shut);
-	rig_close(&rig, stuck[0]);
-	rig_close(&rig, stuck[1]);
-	cr_expect(nbd_lcore_under_way(rig.lcore) > 0);
-	while (rig.held->count)
-		held_release(rig.held, 0, IO_OK);
-	rig_turn(&rig);
-	cr_expect(nbd_lcore_under_way(rig.lcore) == 0 && s->shut);
-	rig_expect_done(s, 7);
-	finish(s);
-}
-
 Test(nbd_transmission, replacement_keeps_sessions_unless_they_would_notice, .init = setup)
 {
 	struct nbd_export_settings settings = rig.settings;
@@ -581,16 +507,5 @@ Test(nbd_transmission, replacement_keeps_sessions_unless_they_would_notice, .ini
 	cr_expect(s->shut);
 	rig_close(&rig, s);
 	nbd_export_destroy(new);
-	rig_fini(&rig);
-}
-
-Test(nbd_transmission, drain_closes_everybody_and_admits_nobody, .init = setup)
-{
-	struct rig_stream *s = rig_ready(&rig, RIG_STRUCTURED), *fresh = rig_connect(&rig);
-	nbd_lcore_drain(rig.lcore);
-	rig_turn(&rig);
-	cr_expect(s->shut && fresh->shut && rig_connect(&rig) == NULL);
-	rig_close(&rig, s);
-	rig_close(&rig, fresh);
 	rig_fini(&rig);
 }
