@@ -183,9 +183,10 @@ static void take_rest(struct tcp_conn *conn, struct tcp_arrival *arrival)
 		if (conn->finished)
 			return;
 	}
-	remember_timestamp(conn, segment);
+	/* A segment whose acknowledgement cannot be is nobody's: its timestamp would lock the peer out (RFC 5961 5). */
 	if (!tcp_ack_input(conn, segment) || conn->finished)
 		return;
+	remember_timestamp(conn, segment);
 	take_ecn(conn, arrival);
 	take_payload_and_fin(conn, arrival);
 }

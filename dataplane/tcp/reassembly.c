@@ -210,12 +210,17 @@ void tcp_hold_ahead(struct tcp_conn *conn, struct tcp_arrival *arrival)
 			report(conn, before);
 			return;
 		}
+		set_dsack(conn, start, before_end);
 		arrival->payload += before_end - start;
 		start = before_end;
 	}
 	/* Those behind that this one covers go; the first that reaches further cuts it. */
 	struct tcp_held *next = before ? TAILQ_NEXT(before, link) : TAILQ_FIRST(&conn->ahead);
 	bool had_fin = fin;
+	if (next && start == segment->seq && tcp_seq_lt(next->start, end)) {
+		const uint32_t next_end = next->start + next->len_bytes;
+		set_dsack(conn, next->start, tcp_seq_lt(next_end, end) ? next_end : end);
+	}
 	while (next && tcp_seq_leq(next->start + next->len_bytes, end) && next->len_bytes) {
 		struct tcp_held *after = TAILQ_NEXT(next, link);
 		had_fin |= next->fin && next->start + next->len_bytes == end;
@@ -263,8 +268,13 @@ void tcp_hold_ahead(struct tcp_conn *conn, struct tcp_arrival *arrival)
 
 bool tcp_reassemble(struct tcp_conn *conn)
 {
-	struct tcp_held *held;
+	struct tcp_held *held = TAILQ_FIRST(&conn->ahead);
 	bool fin = false;
+	if (held && !conn->dsack_set && tcp_seq_lt(held->start, conn->rcv_nxt)) {
+		/* What came in order just now had been there in part. */
+		const uint32_t end = held->start + held->len_bytes;
+		set_dsack(conn, held->start, tcp_seq_lt(end, conn->rcv_nxt) ? end : conn->rcv_nxt);
+	}
 	while ((held = TAILQ_FIRST(&conn->ahead)) && tcp_seq_leq(held->start, conn->rcv_nxt) && !fin) {
 		const uint32_t end = held->start + held->len_bytes;
 		if (tcp_seq_lt(end, conn->rcv_nxt) || (end == conn->rcv_nxt && !held->fin)) {

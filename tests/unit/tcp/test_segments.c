@@ -317,6 +317,57 @@ Test(tcp_segments, drops_old_timestamps_but_not_resets_with_them)
 	peer_end();
 }
 
+Test(tcp_segments, a_wrong_acknowledgement_leaves_no_timestamp_behind)
+{
+	peer_begin();
+	peer.syn.has_timestamps = true;
+	peer.syn.ts_val = peer.ts_val = 1000;
+	peer_handshake();
+	peer.ts_val = 900000;
+	peer_send(TCP_ACK, peer.seq, peer.ack + 9999, 100);
+	peer_send(TCP_ACK | TCP_FIN, peer.seq, peer.ack + 9999, 0);
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_drop_ack), 2);
+	peer.ts_val = 1001;
+	peer_data(100);
+	peer_turn();
+	cr_expect_eq(peer.app.received, 100, "what the peer itself sends is taken");
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_drop_paws), 0);
+	peer_end();
+}
+
+static struct tcp_options last_options(void)
+{
+	peer_turn();
+	return peer_last()->options;
+}
+
+Test(tcp_segments, reports_what_came_twice_in_part)
+{
+	peer_established();
+	const uint32_t base = peer.seq;
+	peer_send(TCP_ACK, base + 200, peer.ack, 100);
+	peer_send(TCP_ACK, base + 400, peer.ack, 100);
+	peer_turn();
+	/* 50 bytes of one before it, all of the one behind. */
+	peer_send(TCP_ACK, base + 250, peer.ack, 250);
+	struct tcp_options o = last_options();
+	cr_expect(o.sack_count == 2 && o.sack[0].start == base + 250 && o.sack[0].end == base + 300);
+	cr_expect(o.sack[1].start == base + 200 && o.sack[1].end == base + 500);
+	/* Nothing before it, part of one behind. */
+	peer_send(TCP_ACK, base + 600, peer.ack, 100);
+	peer_send(TCP_ACK, base + 550, peer.ack, 75);
+	o = last_options();
+	cr_expect(o.sack_count >= 2 && o.sack[0].start == base + 600 && o.sack[0].end == base + 625);
+	cr_expect(o.sack[1].start == base + 550 && o.sack[1].end == base + 700);
+	/* In order, over what is ahead. */
+	peer_send(TCP_ACK, base, peer.ack, 275);
+	o = last_options();
+	cr_expect_eq(peer_last()->ack, base + 500);
+	cr_expect(o.sack_count == 2 && o.sack[0].start == base + 200 && o.sack[0].end == base + 275);
+	cr_expect_eq(peer.app.received, 500);
+	peer_end();
+}
+
 Test(tcp_segments, believes_any_timestamp_after_24_days)
 {
 	peer_begin();
