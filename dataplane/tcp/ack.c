@@ -80,6 +80,7 @@ bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment)
 	if (conn->state == TCP_TIME_WAIT)
 		return true;
 	struct tcp_ack_result result = {0};
+	conn->rack_fack_before = conn->rack_fack;
 	const bool had_sent = conn->sent_count > 0;
 	const uint32_t window_before = conn->snd_wnd;
 	if (tcp_seq_lt(conn->snd_una, segment->ack))

@@ -35,7 +35,8 @@ static uint32_t cubic_ssthresh(struct tcp_conn *conn)
 	c->w_max = cwnd < c->w_max ? (uint32_t)((uint64_t)cwnd * 17 / 20) : cwnd;
 	c->prior = cwnd;
 	/* What was really in flight is what congestion happened at (4.6). */
-	const uint32_t flight = tcp_max_u32(tcp_min_u32(cwnd, conn->snd_nxt - conn->snd_una), conn->flight_max_before);
+	const uint32_t flight = tcp_max_u32(tcp_min_u32(cwnd, conn->snd_nxt - conn->snd_una),
+					    tcp_max_u32(conn->flight_max, conn->flight_max_before));
 	return (uint32_t)((uint64_t)tcp_min_u32(cwnd, flight) * 7 / 10);
 }
 

@@ -27,7 +27,7 @@ void tcp_rack_delivered(struct tcp_conn *conn, const struct tcp_sent *sent, uint
 		}
 		if (rtt_ns < conn->min_rtt_ns)
 			return;
-	} else if (tcp_seq_lt(sent->end, conn->rack_fack)) {
+	} else if (tcp_seq_lt(sent->end, conn->rack_fack_before)) {
 		conn->reordering_seen = true;
 	}
 	if (tcp_seq_lt(conn->rack_fack, sent->end))

@@ -187,8 +187,9 @@ static void proportional(struct tcp_conn *conn, const struct tcp_ack_result *res
 			limit += conn->mss;
 		send = tcp_min_u32(conn->ssthresh - pipe, limit);
 	}
-	/* The first retransmission leaves at once. */
-	if (conn->prr_out == 0)
+	/* The first retransmission leaves at once; without SACK so does that for a partial acknowledgement (RFC
+	 * 6582 3.2), behind which there may be nothing that would let it go. */
+	if (conn->prr_out == 0 || (!conn->sack && result->acked_bytes))
 		send = tcp_max_u32(send, conn->mss);
 	conn->cwnd = tcp_max_u32(pipe + send, conn->mss);
 }

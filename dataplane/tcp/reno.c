@@ -9,7 +9,8 @@ static void reno_init(struct tcp_conn *conn)
 
 static uint32_t reno_ssthresh(struct tcp_conn *conn)
 {
-	return tcp_min_u32(conn->cwnd, conn->snd_nxt - conn->snd_una) / 2;
+	/* The acknowledgement that tells of it may have emptied the network. */
+	return tcp_min_u32(conn->cwnd, tcp_max_u32(conn->snd_nxt - conn->snd_una, conn->flight_max)) / 2;
 }
 
 /* A segment for every window acknowledged (byte counting, RFC 3465). */

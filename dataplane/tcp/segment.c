@@ -228,7 +228,7 @@ bool tcp_send_data(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t 
 	uint8_t flags = TCP_ACK;
 	if (fin)
 		flags |= TCP_FIN;
-	if (conn->stream.unsent_bytes == 0 || payload < conn->mss)
+	if (payload && ((conn->stream.unsent_bytes == 0 && sent->end == conn->snd_nxt) || payload < conn->mss))
 		flags |= TCP_PSH;
 	enum ip_ecn ecn = IP_ECN_NOT_ECT;
 	if (conn->ecn && payload && !again) {

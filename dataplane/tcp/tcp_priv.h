@@ -219,6 +219,7 @@ struct tcp_conn {
 	/* RACK-TLP */
 	uint64_t rack_sent_ns, rack_rtt_ns;
 	uint32_t rack_end, rack_fack;
+	uint32_t rack_fack_before; /* of the present acknowledgement, whose blocks come in any order */
 	uint32_t sacked_count, sacked_bytes;
 	uint32_t dsack_round;
 	bool dsack_round_set, reordering_seen;
