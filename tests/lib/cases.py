@@ -22,6 +22,8 @@ SUITES = [
     ("unit", "Criterion tests of every module, under ASan and UBSan", None),
     ("fuzz", "libFuzzer over every decoder", [("tests/fuzz", r".*")]),
     ("sim", "seeded simulation of clients, faults and crashes against the real target code", [("tests/sim", r".*")]),
+    ("packetdrill", "scripts of segments against the stack as a shared object, in virtual time",
+     [("tests/packetdrill", r".*")]),
     ("interop", "the whole appliance in network namespaces: Debian's aoetools, hostile frames, faults",
      [("tests/interop", r".*"), ("tests/interop/dataplane", r".*")]),
     ("qemu", "real clients in virtual machines: Linux aoe driver, iPXE diskless boot",

@@ -27,7 +27,7 @@ The last line is "N passed, N failed". The exit status is 0 when nothing failed 
 A skipped case is listed; with CI=true in the environment it counts as failed.
 """
 
-NEEDS = {"unit": "asan", "fuzz": "clang", "sim": "gcc", "interop": "gcc", "qemu": "gcc", "kill": "gcc",
+NEEDS = {"unit": "asan", "fuzz": "clang", "sim": "gcc", "packetdrill": "gcc", "interop": "gcc", "qemu": "gcc", "kill": "gcc",
          "bench-smoke": "gcc"}
 UNIT_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
