@@ -244,6 +244,7 @@ static enum exit_status close_all(enum exit_status status)
 	char leaks[WHERRY_TEXT_BYTES_MAX + 1] = "";
 	privileges_raise_net_admin();
 	punt_close();
+	port_let_go();
 	/* Before the ports: what workers still hold goes back to the pools. */
 	workers_destroy();
 	drvlog_set_quiet(true);

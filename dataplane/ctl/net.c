@@ -109,6 +109,7 @@ static void ports_describe(struct net_port ports[WHERRY_PORT_COUNT_MAX], const s
 	for (unsigned i = 0; i < port_count(); i++) {
 		memcpy(ports[i].mac, port_mac(i), sizeof ports[i].mac);
 		ports[i].mtu = port_mtu(i);
+		ports[i].checksum_offload = port_checksum_offload(i);
 		ports[i].present = true; /* also while its device is gone: the others must not lose their addresses */
 	}
 	for (unsigned i = 0; i < m->slaac.count; i++)

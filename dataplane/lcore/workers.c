@@ -387,6 +387,8 @@ void workers_stop(void)
 
 static void destroy_parts(struct worker *worker)
 {
+	/* What waits to be sent may refer to buffers of the protocols. */
+	tx_drop_all(worker);
 	stack_destroy(worker);
 	if (worker->aoe)
 		aoe_lcore_destroy(worker->aoe);
@@ -396,7 +398,6 @@ static void destroy_parts(struct worker *worker)
 		backend_engine_destroy(worker->engine);
 	client_table_destroy(worker->priv->clients);
 	handoff_destroy(worker, created_count);
-	tx_drop_all(worker);
 	rte_free(worker->priv);
 }
 

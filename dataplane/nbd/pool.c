@@ -388,7 +388,8 @@ void nbd_io_send(struct nbd_io *io, const uint8_t *bytes, uint32_t len_bytes)
 	}
 	nbd_peer_end(io->session, &io->peer_ns);
 	nbd_peer_begin(io->session, &io->peer_ns);
-	io->buf = (struct pkt_buf){.data = bytes, .len_bytes = len_bytes, .refs = 1, .release = io_release};
+	io->buf = (struct pkt_buf){
+		.data = bytes, .len_bytes = len_bytes, .refs = 1, .is_dma = true, .release = io_release};
 	send_out(io->session, &io->buf);
 }
 

@@ -21,6 +21,7 @@
 #pragma once
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct pkt_buf {
 	const uint8_t *data;
 	uint32_t len_bytes;
 	uint32_t refs;
+	bool is_dma; /* in memory that devices can read by themselves */
 	void (*release)(struct pkt_buf *buf);
 	struct pkt_buf *next; /* list link of the current owner */
 };

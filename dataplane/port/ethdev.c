@@ -184,13 +184,35 @@ static int on_removed(uint16_t ethdev_id, enum rte_eth_event_type type, void *ct
 	return 0;
 }
 
+#define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
+
+/* What is to be asked of the device, out of what it can. */
+static void choose_offloads(struct port *port, const struct rte_eth_dev_info *info, uint64_t *rx, uint64_t *tx)
+{
+	struct port_abilities *able = &port->able;
+	const unsigned piece_count_max = RTE_MIN(info->tx_desc_lim.nb_mtu_seg_max, 1u + PKT_FRAG_COUNT_MAX);
+	able->by_dma = port->device.kind == PORT_PCI;
+	able->piece_count_max = (uint16_t)piece_count_max;
+	/* A buffer of several pages is in one piece for a device only where I/O addresses are those of the process. */
+	able->tx_gather = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS && piece_count_max > 1 &&
+			  !(able->by_dma && rte_eal_iova_mode() != RTE_IOVA_VA);
+	able->tx_checksum = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+	able->even_pieces = port->device.kind == PORT_TAP;
+	*rx = info->rx_offload_capa & RX_CHECKSUMS;
+	*tx = able->tx_checksum ? RTE_ETH_TX_OFFLOAD_TCP_CKSUM : 0;
+	/* Fast freeing takes every mbuf for one of the same pool that nobody else refers to. */
+	if (able->tx_gather)
+		*tx |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	else
+		*tx |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+}
+
 static int configure(struct port *port, const struct rte_eth_dev_info *info, char *error, size_t error_bytes)
 {
 	struct rte_eth_conf conf = {0};
 	/* The virtual devices claim less than they can; their frame size was settled by their arguments. */
 	conf.rxmode.mtu = port->device.kind == PORT_PCI ? port->config.mtu : RTE_ETHER_MTU;
-	/* Legal: a port sends only buffers of its own pool, each referenced once. */
-	conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	choose_offloads(port, info, &conf.rxmode.offloads, &conf.txmode.offloads);
 	conf.intr_conf.rmv = info->dev_flags && (*info->dev_flags & RTE_ETH_DEV_INTR_RMV);
 	int rc = rte_eth_dev_configure(port->ethdev_id, (uint16_t)port->rx_queue_count, (uint16_t)port->tx_queue_count,
 				       &conf);
@@ -209,10 +231,14 @@ static int set_up_queues(struct port *port, const struct rte_eth_dev_info *info,
 {
 	unsigned node = port->numa_node < 0 ? (unsigned)SOCKET_ID_ANY : (unsigned)port->numa_node;
 	struct rte_eth_txconf txconf = info->default_txconf;
-	txconf.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	struct rte_eth_rxconf rxconf = info->default_rxconf;
+	choose_offloads(port, info, &rxconf.offloads, &txconf.offloads);
+	/* What is on for the port is on for every queue; drivers take no more than they know of queues. */
+	rxconf.offloads &= info->rx_queue_offload_capa;
+	txconf.offloads &= info->tx_queue_offload_capa;
 	for (uint16_t q = 0; q < port->rx_queue_count; q++) {
-		int rc = rte_eth_rx_queue_setup(port->ethdev_id, q, port->plan.rx_desc_count, node,
-						&info->default_rxconf, port->pool->mempool);
+		int rc = rte_eth_rx_queue_setup(port->ethdev_id, q, port->plan.rx_desc_count, node, &rxconf,
+						port->pool->mempool);
 		if (rc)
 			return fail(rc, error, error_bytes, "setting up a receive queue");
 	}

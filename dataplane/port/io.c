@@ -5,6 +5,7 @@
  */
 #include <rte_ethdev.h>
 
+#include "port/gather.h"
 #include "port/plan.h"
 #include "port/priv.h"
 
@@ -45,6 +46,19 @@ static void make_plain(struct port_queue_stats *stats, struct rte_mbuf *mbuf)
 		restore_tag(mbuf);
 }
 
+/*
+ * The device has verified IP and transport.  "Unknown" is to be verified here;
+ * "none" says that the sum is not in place but the bytes are known to be whole,
+ * as from a guest on the same machine.  Only IPv4 has a sum of its own.
+ */
+static inline bool is_verified(const struct rte_mbuf *mbuf)
+{
+	const uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK,
+		       ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	return (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD || l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE) &&
+	       (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || ip == RTE_MBUF_F_RX_IP_CKSUM_NONE);
+}
+
 unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max)
 {
 	struct port *port = &ports[index];
@@ -67,7 +81,7 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 		pkt->len_bytes = mbuf->data_len;
 		pkt->port_index = (uint16_t)index;
 		pkt->frag_count = 0;
-		pkt->checksum = PKT_CHECKSUM_UNKNOWN;
+		pkt->checksum = is_verified(mbuf) ? PKT_CHECKSUM_GOOD : PKT_CHECKSUM_UNKNOWN;
 		rte_prefetch0(pkt->data);
 		pkts[i] = pkt;
 	}
@@ -92,18 +106,51 @@ bool port_starved(unsigned index)
 	return true;
 }
 
-/* Write the packet's frame back into its mbuf. */
-static struct rte_mbuf *to_mbuf(struct pkt *pkt, uint32_t packet_len_max)
+#define TCP_OFFSET_BYTE 12u /* of a TCP header: its length in words of four bytes, in the upper half */
+#define IP_VERSION_4 4u
+
+/* The device sums up the segment: where, and what it is. */
+static void leave_checksum(const struct pkt *pkt, struct rte_mbuf *mbuf)
 {
-	if (pkt->checksum == PKT_CHECKSUM_PARTIAL)
-		pkt_finish_checksum(pkt);
-	if (pkt->frag_count)
-		pkt_linearise(pkt);
+	const uint8_t *ip = pkt->data + pkt->ip_offset, *tcp = pkt->data + pkt->transport_offset;
+	mbuf->tx_offload = rte_mbuf_tx_offload(pkt->ip_offset, (uint64_t)(pkt->transport_offset - pkt->ip_offset),
+					       (uint64_t)(tcp[TCP_OFFSET_BYTE] >> 4) * 4, 0, 0, 0, 0);
+	mbuf->ol_flags =
+		RTE_MBUF_F_TX_TCP_CKSUM | (ip[0] >> 4 == IP_VERSION_4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+}
+
+/* Its pieces, but for the last, are of even lengths. */
+static bool is_even(const struct pkt *pkt)
+{
+	uint32_t odd = 0;
+	for (unsigned i = 0; i < pkt->frag_count; i++)
+		odd |= i ? pkt->frags[i - 1].len_bytes : pkt->len_bytes;
+	return !(odd & 1);
+}
+
+/* Write the packet's frame into its mbuf, and into more for pieces where the device gathers them.  May be called again
+ * for a packet that the device did not take. */
+static struct rte_mbuf *to_mbuf(const struct port_abilities *able, struct pkt *pkt)
+{
 	struct rte_mbuf *mbuf = pool_mbuf(pkt);
-	mbuf->data_off = (uint16_t)(pkt->data - (uint8_t *)mbuf->buf_addr);
-	mbuf->data_len = (uint16_t)pkt->len_bytes;
-	mbuf->pkt_len = RTE_MIN(pkt->len_bytes, packet_len_max);
+	if (mbuf->nb_segs > 1)
+		return mbuf;
+	const bool by_device =
+		pkt->checksum == PKT_CHECKSUM_PARTIAL && able->tx_checksum && (!able->even_pieces || is_even(pkt));
 	mbuf->ol_flags = 0;
+	if (by_device)
+		leave_checksum(pkt, mbuf);
+	else if (pkt->checksum == PKT_CHECKSUM_PARTIAL)
+		pkt_finish_checksum(pkt);
+	mbuf->data_off = (uint16_t)(pkt->data - (uint8_t *)mbuf->buf_addr);
+	if (pkt->frag_count) {
+		const bool fits = able->tx_gather && 1u + pkt->frag_count <= able->piece_count_max;
+		if (!fits || !gather_chain(pkt, mbuf, able->by_dma))
+			pkt_linearise(pkt);
+	}
+	mbuf->data_len = (uint16_t)pkt->len_bytes;
+	if (mbuf->nb_segs == 1)
+		mbuf->pkt_len = pkt->len_bytes;
 	return mbuf;
 }
 
@@ -130,8 +177,9 @@ unsigned port_tx(unsigned index, unsigned queue, struct pkt **pkts, unsigned cou
 	while (total < count) {
 		unsigned chunk = RTE_MIN(count - total, BURST_MAX);
 		for (unsigned i = 0; i < chunk; i++) {
-			lens[i] = pkts[total + i]->len_bytes;
-			mbufs[i] = to_mbuf(pkts[total + i], port->packet_len_max);
+			mbufs[i] = to_mbuf(&port->able, pkts[total + i]);
+			lens[i] = mbufs[i]->pkt_len;
+			mbufs[i]->pkt_len = RTE_MIN(lens[i], port->packet_len_max);
 		}
 		unsigned sent = rte_eth_tx_burst(port->ethdev_id, (uint16_t)queue, mbufs, (uint16_t)chunk);
 		if (unlikely(port->packet_len_max != UINT32_MAX))

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "port/drvlog.h"
+#include "port/gather.h"
 #include "port/iface.h"
 #include "port/priv.h"
 #include "port/tags.h"
@@ -301,6 +302,17 @@ static void open_ports(unsigned count, const struct port_workers *workers)
 	}
 }
 
+/* Without mbufs for pieces frames are copied together. */
+static void open_gather(unsigned count, const struct port_workers *workers)
+{
+	uint32_t pieces = 0;
+	for (unsigned i = 0; i < count; i++)
+		pieces += ports[i].tx_queue_count * (uint32_t)ports[i].plan.tx_desc_count;
+	const int rc = gather_open(pieces, workers->count);
+	for (unsigned i = 0; rc && i < count; i++)
+		ports[i].able.tx_gather = false;
+}
+
 int port_open_all(const struct port_config *configs, unsigned count, const struct port_workers *workers, char *error,
 		  size_t error_bytes)
 {
@@ -314,10 +326,25 @@ int port_open_all(const struct port_config *configs, unsigned count, const struc
 	drvlog_set_quiet(true);
 	open_ports(count, workers);
 	drvlog_set_quiet(false);
+	open_gather(count, workers);
 	int rc = monitor_open(error, error_bytes);
 	if (rc)
 		port_close_all(NULL, 0);
 	return rc;
+}
+
+void port_let_go(void)
+{
+	gather_let_go();
+}
+
+static uint32_t close_gather(char *leaks, size_t leaks_bytes)
+{
+	const uint32_t missing = gather_close();
+	const size_t len = leaks_bytes ? strlen(leaks) : 0;
+	if (missing && leaks_bytes)
+		snprintf(leaks + len, leaks_bytes - len, "%s%u pieces of packets", len ? ", " : "", missing);
+	return missing;
 }
 
 unsigned port_close_all(char *leaks, size_t leaks_bytes)
@@ -344,7 +371,7 @@ unsigned port_close_all(char *leaks, size_t leaks_bytes)
 		pool_destroy(&pools[i]);
 	}
 	pool_count = 0;
-	return missing_total;
+	return missing_total + close_gather(leaks, leaks_bytes);
 }
 
 bool port_close_needs_net_admin(void)
@@ -471,6 +498,11 @@ void port_punt_lost(unsigned index)
 uint32_t port_punt_rate(unsigned index)
 {
 	return ports[index].config.punt_rate;
+}
+
+bool port_checksum_offload(unsigned index)
+{
+	return ports[index].able.tx_checksum;
 }
 
 unsigned port_rx_queue_count(unsigned index)

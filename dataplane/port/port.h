@@ -58,6 +58,8 @@ int port_open_all(const struct port_config *configs, unsigned count, const struc
  * (may be NULL).
  */
 unsigned port_close_all(char *leaks, size_t leaks_bytes);
+/* The buffers that frames under way may refer to are about to go.  Before port_close_all, after the workers. */
+void port_let_go(void);
 
 /* port_close_all leaves something behind unless CAP_NET_ADMIN is effective then. */
 bool port_close_needs_net_admin(void);
@@ -103,6 +105,8 @@ int port_punt_fd(unsigned index);
 uint32_t port_punt_rate(unsigned index);
 /* Main lcore: the interface is gone, somebody deleted it; its descriptor is closed. */
 void port_punt_lost(unsigned index);
+/* What is sent may be left PKT_CHECKSUM_PARTIAL: the device finishes it. */
+bool port_checksum_offload(unsigned index);
 unsigned port_rx_queue_count(unsigned index);
 unsigned port_tx_queue_count(unsigned index);
 

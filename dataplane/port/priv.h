@@ -39,11 +39,21 @@ struct port_audit {
 	char pci_driver[WHERRY_NAME_BYTES_MAX + 1]; /* of an absent device, when last looked at */
 };
 
+/* What the device does, of what software does otherwise. */
+struct port_abilities {
+	bool tx_gather;   /* frames in several pieces, up to piece_count_max */
+	bool tx_checksum; /* of TCP */
+	bool even_pieces; /* with tx_checksum: every piece but the last has to be of an even length */
+	bool by_dma;      /* it reads memory by itself */
+	uint16_t piece_count_max;
+};
+
 struct port {
 	/* ---- read for every burst ---- */
 	uint16_t ethdev_id;
 	_Atomic bool removed;
 	struct rte_mempool *mempool;
+	struct port_abilities able;
 	/* What a frame's length may seem to the driver: tap's refuses more than an MTU of 1,500, which cannot be raised
 	 * through ethdev, but sends the segment as long as it is. */
 	uint32_t packet_len_max;

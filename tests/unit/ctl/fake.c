@@ -215,6 +215,12 @@ const uint8_t *port_mac(unsigned index)
 	return mac;
 }
 
+bool port_checksum_offload(unsigned index)
+{
+	(void)index;
+	return false;
+}
+
 uint16_t port_mtu(unsigned index)
 {
 	(void)index;
