@@ -156,7 +156,9 @@ static void expect_data(struct nbd_client *client, unsigned index, uint64_t offs
 	client->reply_slot = index;
 	client->reply_done = done;
 	client->skip_bytes = bytes;
-	client->check_bytes = offset_bytes == slot->offset_bytes && bytes >= MARK_BYTES ? MARK_BYTES : 0;
+	client->check_bytes = 0;
+	if (offset_bytes == slot->offset_bytes && bytes >= MARK_BYTES && !client->config.unmarked)
+		client->check_bytes = MARK_BYTES;
 	mark_of(offset_bytes, client->mark);
 }
 

@@ -22,6 +22,7 @@ struct nbd_client_config {
 	uint32_t block_bytes; /* of a request: a multiple of 512 */
 	bool write;
 	bool structured;     /* ask for structured replies */
+	bool unmarked;       /* the server keeps no data: do not look for the marks */
 	uint64_t span_bytes; /* part of the export that is touched */
 	uint64_t seed;
 	unsigned fill_first, fill_stride; /* first, write every so manyth block from here on; stride 0: no */
