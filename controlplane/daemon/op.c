@@ -96,3 +96,11 @@ int op_check_store(struct volume_row *row, const struct monitor_file_result *res
 				row->name, row->size_bytes, unit, row->path, row->size_bytes / unit * unit);
 	return model_volume_check_size(row, row->size_bytes, fail);
 }
+
+bool op_waits_for_store(struct daemon *daemon, uint64_t volume_id)
+{
+	struct volume_row volume;
+
+	return state_volume_by_id(daemon->state, volume_id, &volume, NULL) == 0 &&
+	       !backing_is_ready(backing_find(daemon, volume.id), &volume);
+}

@@ -146,58 +146,45 @@ static void on_done(void *ctx, int error, const char *message)
 	free(op);
 }
 
-static struct list_op *begin(struct rpc_call *call)
+/* Ask the dataplane for a list; encode makes the request. */
+static void ask(struct rpc_call *call, size_t (*encode)(uint8_t *packet, size_t cap, uint32_t id), plane_item_fn *item)
 {
-	struct list_op *op = plane_usable_link(call->daemon->plane) ? calloc(1, sizeof *op) : NULL;
+	struct plane_link *link = plane_usable_link(call->daemon->plane);
+	struct list_op *op = link ? calloc(1, sizeof *op) : NULL;
+	uint8_t packet[WHERRY_CTL_HEADER_BYTES];
 
 	if (!op) {
 		op_refuse_absent(call, NULL);
-		return NULL;
+		return;
 	}
 	op->call = call;
 	op->list = json_array();
 	op->port_count = state_port_list(call->daemon->state, op->ports, NULL);
-	return op;
+	uint32_t id = plane_link_next_id(link);
+	plane_link_request(link, id, packet, encode(packet, sizeof packet, id), -1, item, on_done, op);
 }
+
+#define LIST_REQUEST(name)                                                                                             \
+	static size_t encode_##name(uint8_t *packet, size_t cap, uint32_t id)                                          \
+	{                                                                                                              \
+		const struct wherry_ctl_##name request;                                                                \
+		return wherry_ctl_put_##name(packet, cap, id, &request);                                               \
+	}
+LIST_REQUEST(neighbour_list)
+LIST_REQUEST(connection_list)
+LIST_REQUEST(nbd_session_list)
 
 void op_neighbour_list(struct rpc_call *call)
 {
-	const struct wherry_ctl_neighbour_list request;
-	uint8_t packet[WHERRY_CTL_HEADER_BYTES];
-	struct list_op *op = begin(call);
-
-	if (!op)
-		return;
-	struct plane_link *link = plane_usable_link(call->daemon->plane);
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, wherry_ctl_put_neighbour_list(packet, sizeof packet, id, &request), -1,
-			   on_neighbour, on_done, op);
+	ask(call, encode_neighbour_list, on_neighbour);
 }
 
 void op_connection_list(struct rpc_call *call)
 {
-	const struct wherry_ctl_connection_list request;
-	uint8_t packet[WHERRY_CTL_HEADER_BYTES];
-	struct list_op *op = begin(call);
-
-	if (!op)
-		return;
-	struct plane_link *link = plane_usable_link(call->daemon->plane);
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, wherry_ctl_put_connection_list(packet, sizeof packet, id, &request), -1,
-			   on_connection, on_done, op);
+	ask(call, encode_connection_list, on_connection);
 }
 
 void op_nbd_session_list(struct rpc_call *call)
 {
-	const struct wherry_ctl_nbd_session_list request;
-	uint8_t packet[WHERRY_CTL_HEADER_BYTES];
-	struct list_op *op = begin(call);
-
-	if (!op)
-		return;
-	struct plane_link *link = plane_usable_link(call->daemon->plane);
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, wherry_ctl_put_nbd_session_list(packet, sizeof packet, id, &request), -1,
-			   on_session, on_done, op);
+	ask(call, encode_nbd_session_list, on_session);
 }

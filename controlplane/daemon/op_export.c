@@ -65,19 +65,9 @@ static void on_pushed(void *ctx, int error, const char *message)
 	refuse(op, &fail);
 }
 
-/* An export of a volume whose store is not open yet is not with the dataplane. */
-static bool waits_for_store(const struct export_op *op)
-{
-	struct daemon *daemon = op->call->daemon;
-	struct volume_row volume;
-
-	return state_volume_by_id(daemon->state, op->row.volume_id, &volume, NULL) == 0 &&
-	       !backing_is_ready(backing_find(daemon, volume.id), &volume);
-}
-
 static void push(struct export_op *op)
 {
-	if (waits_for_store(op))
+	if (op_waits_for_store(op->call->daemon, op->row.volume_id))
 		on_pushed(op, ENODEV, "");
 	else
 		plane_push_export(op->call->daemon->plane, &op->row, on_pushed, op);
@@ -183,7 +173,7 @@ void op_export_state(struct rpc_call *call, uint16_t shelf, uint8_t slot, const 
 	op->change = change;
 	if (op_transaction(call->daemon, step_state, op, &fail) != 0)
 		refuse(op, &fail);
-	else if (waits_for_store(op))
+	else if (op_waits_for_store(op->call->daemon, op->row.volume_id))
 		on_pushed(op, ENODEV, "");
 	else
 		plane_push_export_state(call->daemon->plane, &op->row, on_pushed, op);

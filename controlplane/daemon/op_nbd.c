@@ -74,17 +74,12 @@ static void on_pushed(void *ctx, int error, const char *message)
 	refuse(op, &fail);
 }
 
-/* An export of a volume whose store is not open yet is not with the dataplane. */
 static void push(struct nbd_op *op)
 {
-	struct daemon *daemon = op->call->daemon;
-	struct volume_row volume;
-
-	if (state_volume_by_id(daemon->state, op->row.volume_id, &volume, NULL) == 0 &&
-	    !backing_is_ready(backing_find(daemon, volume.id), &volume))
+	if (op_waits_for_store(op->call->daemon, op->row.volume_id))
 		on_pushed(op, ENODEV, "");
 	else
-		plane_push_nbd_export(daemon->plane, &op->row, on_pushed, op);
+		plane_push_nbd_export(op->call->daemon->plane, &op->row, on_pushed, op);
 }
 
 void op_nbd_create(struct rpc_call *call, const struct nbd_export_row *row)

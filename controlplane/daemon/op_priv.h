@@ -19,6 +19,9 @@ void op_reply_port(struct rpc_call *call, const char *name);
 /* The dataplane is not there: it gets the change with its next configuration, and the operation has succeeded. */
 bool op_error_is_absence(int error);
 
+/* An export of a volume whose store is not open yet is not with the dataplane. */
+bool op_waits_for_store(struct daemon *daemon, uint64_t volume_id);
+
 /* The dataplane's answer to the removal of an export, of any protocol: ends the call, which is ctx. */
 void op_on_export_deleted(void *ctx, int error, const char *message);
 

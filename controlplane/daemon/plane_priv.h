@@ -78,6 +78,8 @@ void plane_renew_stores(struct plane *plane);
 /* plane_push.c: the end of a push that could not begin.  done may be NULL. */
 #define PLANE_NOT_CONNECTED "the dataplane does not run; it gets the change when it does"
 void plane_push_end(plane_done_fn *done, void *ctx, int error, const char *message);
+/* plane_push.c: the link for one message, with its id; NULL when there is none, and the push has ended. */
+struct plane_link *plane_push_begin(struct plane *plane, plane_done_fn *done, void *ctx, uint32_t *id);
 /* plane_sync.c */
 void plane_sync_start(struct plane *plane);
 void plane_sync_reset(struct plane *plane);

@@ -53,6 +53,17 @@ void plane_push_end(plane_done_fn *done, void *ctx, int error, const char *messa
 		done(ctx, error, message);
 }
 
+struct plane_link *plane_push_begin(struct plane *plane, plane_done_fn *done, void *ctx, uint32_t *id)
+{
+	struct plane_link *link = plane_usable_link(plane);
+
+	if (link)
+		*id = plane_link_next_id(link);
+	else
+		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
+	return link;
+}
+
 void plane_push_volume(struct plane *plane, const struct volume_row *row, plane_done_fn *done, void *ctx)
 {
 	struct plane_link *link = plane_usable_link(plane);
@@ -100,17 +111,14 @@ void plane_push_volume(struct plane *plane, const struct volume_row *row, plane_
 
 void plane_push_volume_delete(struct plane *plane, uint64_t volume_id, plane_done_fn *done, void *ctx)
 {
-	struct plane_link *link = plane_usable_link(plane);
+	uint32_t id;
+	struct plane_link *link = plane_push_begin(plane, done, ctx, &id);
 	const struct wherry_ctl_volume_delete message = {.id = volume_id};
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
-	if (!link) {
-		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
-		return;
-	}
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, wherry_ctl_put_volume_delete(packet, sizeof packet, id, &message), -1,
-			   NULL, done, ctx);
+	if (link)
+		plane_link_request(link, id, packet, wherry_ctl_put_volume_delete(packet, sizeof packet, id, &message),
+				   -1, NULL, done, ctx);
 }
 
 void plane_push_export(struct plane *plane, const struct export_row *row, plane_done_fn *done, void *ctx)
@@ -155,45 +163,37 @@ void plane_push_exports_of(struct plane *plane, uint64_t volume_id)
 
 void plane_push_export_delete(struct plane *plane, uint64_t export_id, plane_done_fn *done, void *ctx)
 {
-	struct plane_link *link = plane_usable_link(plane);
+	uint32_t id;
+	struct plane_link *link = plane_push_begin(plane, done, ctx, &id);
 	const struct wherry_ctl_aoe_export_delete message = {.id = export_id};
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
-	if (!link) {
-		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
-		return;
-	}
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, wherry_ctl_put_aoe_export_delete(packet, sizeof packet, id, &message), -1,
-			   NULL, done, ctx);
+	if (link)
+		plane_link_request(link, id, packet,
+				   wherry_ctl_put_aoe_export_delete(packet, sizeof packet, id, &message), -1, NULL,
+				   done, ctx);
 }
 
 void plane_push_export_state(struct plane *plane, const struct export_row *row, plane_done_fn *done, void *ctx)
 {
-	struct plane_link *link = plane_usable_link(plane);
+	uint32_t id;
+	struct plane_link *link = plane_push_begin(plane, done, ctx, &id);
 	uint8_t packet[WHERRY_CTL_MESSAGE_BYTES_MAX];
 
-	if (!link) {
-		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
-		return;
-	}
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, plane_encode_state(packet, id, row), -1, NULL, done, ctx);
+	if (link)
+		plane_link_request(link, id, packet, plane_encode_state(packet, id, row), -1, NULL, done, ctx);
 }
 
 void plane_push_idle(struct plane *plane, const struct runtime_row *row, plane_done_fn *done, void *ctx)
 {
-	struct plane_link *link = plane_usable_link(plane);
+	uint32_t id;
+	struct plane_link *link = plane_push_begin(plane, done, ctx, &id);
 	const struct wherry_ctl_idle_put message = {.spin_turns = row->idle_spin_turns,
 						    .pause_turns = row->idle_pause_turns,
 						    .sleep_us = row->idle_sleep_us};
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
-	if (!link) {
-		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
-		return;
-	}
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, wherry_ctl_put_idle_put(packet, sizeof packet, id, &message), -1, NULL,
-			   done, ctx);
+	if (link)
+		plane_link_request(link, id, packet, wherry_ctl_put_idle_put(packet, sizeof packet, id, &message), -1,
+				   NULL, done, ctx);
 }

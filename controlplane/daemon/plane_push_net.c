@@ -84,28 +84,23 @@ void plane_push_network(struct plane *plane, plane_done_fn *done, void *ctx)
 
 void plane_push_nbd_export(struct plane *plane, const struct nbd_export_row *row, plane_done_fn *done, void *ctx)
 {
-	struct plane_link *link = plane_usable_link(plane);
+	uint32_t id;
+	struct plane_link *link = plane_push_begin(plane, done, ctx, &id);
 	uint8_t packet[WHERRY_CTL_MESSAGE_BYTES_MAX];
 
-	if (!link) {
-		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
-		return;
-	}
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, plane_encode_nbd_export(packet, id, row), -1, NULL, done, ctx);
+	if (link)
+		plane_link_request(link, id, packet, plane_encode_nbd_export(packet, id, row), -1, NULL, done, ctx);
 }
 
 void plane_push_nbd_export_delete(struct plane *plane, uint64_t export_id, plane_done_fn *done, void *ctx)
 {
-	struct plane_link *link = plane_usable_link(plane);
+	uint32_t id;
+	struct plane_link *link = plane_push_begin(plane, done, ctx, &id);
 	const struct wherry_ctl_nbd_export_delete message = {.id = export_id};
 	uint8_t packet[WHERRY_CTL_HEADER_BYTES + 16];
 
-	if (!link) {
-		plane_push_end(done, ctx, ENOTCONN, PLANE_NOT_CONNECTED);
-		return;
-	}
-	uint32_t id = plane_link_next_id(link);
-	plane_link_request(link, id, packet, wherry_ctl_put_nbd_export_delete(packet, sizeof packet, id, &message), -1,
-			   NULL, done, ctx);
+	if (link)
+		plane_link_request(link, id, packet,
+				   wherry_ctl_put_nbd_export_delete(packet, sizeof packet, id, &message), -1, NULL,
+				   done, ctx);
 }

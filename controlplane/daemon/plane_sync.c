@@ -110,25 +110,37 @@ static bool put_volume(struct plane *plane)
 	return true;
 }
 
+/* What the state gave as the next export (rc), of this volume.  1: to be told, 0: its store is not open, -1: it was
+ * none.
+ */
+static int judge_export(struct plane *plane, int rc, const uint64_t *volume_id, struct fail *fail)
+{
+	struct volume_row volume;
+
+	if (rc == 1 && state_volume_by_id(plane->daemon->state, *volume_id, &volume, fail) != 0)
+		rc = -1;
+	if (rc < 0)
+		give_up(plane, fail);
+	if (rc != 1)
+		return -1;
+	return backing_is_ready(backing_find(plane->daemon, volume.id), &volume);
+}
+
 static bool put_export(struct plane *plane)
 {
 	struct plane_sync *sync = &plane->sync;
 	struct export_row row;
-	struct volume_row volume;
 	struct fail fail;
 	int rc = state_export_next(plane->daemon->state, sync->export_key, &row, &fail);
 
-	if (rc == 1 && state_volume_by_id(plane->daemon->state, row.volume_id, &volume, &fail) != 0)
-		rc = -1;
+	rc = judge_export(plane, rc, &row.volume_id, &fail);
 	if (rc < 0)
-		give_up(plane, &fail);
-	if (rc != 1)
 		return false;
 	sync->export_key = state_export_key(&row);
-	if (!backing_is_ready(backing_find(plane->daemon, volume.id), &volume))
-		return true;
-	sync->under_way++;
-	plane_push_export(plane, &row, on_object, plane);
+	if (rc == 1) {
+		sync->under_way++;
+		plane_push_export(plane, &row, on_object, plane);
+	}
 	return true;
 }
 
@@ -136,21 +148,17 @@ static bool put_nbd_export(struct plane *plane)
 {
 	struct plane_sync *sync = &plane->sync;
 	struct nbd_export_row row;
-	struct volume_row volume;
 	struct fail fail;
 	int rc = state_nbd_next(plane->daemon->state, sync->nbd_name, &row, &fail);
 
-	if (rc == 1 && state_volume_by_id(plane->daemon->state, row.volume_id, &volume, &fail) != 0)
-		rc = -1;
+	rc = judge_export(plane, rc, &row.volume_id, &fail);
 	if (rc < 0)
-		give_up(plane, &fail);
-	if (rc != 1)
 		return false;
 	memcpy(sync->nbd_name, row.name, sizeof sync->nbd_name);
-	if (!backing_is_ready(backing_find(plane->daemon, volume.id), &volume))
-		return true;
-	sync->under_way++;
-	plane_push_nbd_export(plane, &row, on_object, plane);
+	if (rc == 1) {
+		sync->under_way++;
+		plane_push_nbd_export(plane, &row, on_object, plane);
+	}
 	return true;
 }
 
