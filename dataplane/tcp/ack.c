@@ -96,7 +96,7 @@ bool tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *segment)
 	/* Without SACK a duplicate is one that changes nothing (RFC 5681 2). */
 	const bool duplicate =
 		!conn->sack && !old && !result.acked_bytes && !segment->payload_bytes && conn->snd_wnd == window_before;
-	if (had_sent && (result.acked_bytes || result.delivered_bytes || result.dsack || duplicate ||
+	if (had_sent && (result.acked_bytes || result.delivered_bytes || result.dsack || result.answered || duplicate ||
 			 (conn->ecn && segment->flags & TCP_ECE))) {
 		tcp_probe_acked(conn, segment, &result);
 		tcp_recovery_on_ack(conn, segment, &result);

@@ -50,6 +50,15 @@ void tcp_rack_dsack(struct tcp_conn *conn)
 	conn->reo_persist = REO_PERSIST_COUNT;
 }
 
+void tcp_rack_answered(struct tcp_conn *conn)
+{
+	if (conn->asked_ns <= conn->rack_sent_ns)
+		return;
+	conn->rack_sent_ns = conn->asked_ns;
+	conn->rack_end = conn->asked_seq;
+	conn->rack_rtt_ns = conn->lcore->now_ns - conn->asked_ns;
+}
+
 static uint64_t reordering_window_ns(const struct tcp_conn *conn)
 {
 	if (!conn->reordering_seen &&

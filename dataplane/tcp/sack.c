@@ -43,6 +43,11 @@ static void take_dsack(struct tcp_conn *conn, const struct tcp_range *range, str
 	if (!tcp_seq_lt(range->start, range->end) || tcp_seq_lt(conn->snd_nxt, range->end) ||
 	    tcp_seq_lt(range->start, conn->snd_una - reach))
 		return;
+	if (tcp_probe_answered(conn, range)) {
+		result->answered = true;
+		tcp_rack_answered(conn);
+		return;
+	}
 	result->dsack = true;
 	if (conn->tlp_out && conn->tlp_retransmit && range->end == conn->tlp_end)
 		result->spurious_probe = true;

@@ -129,6 +129,17 @@ bool tcp_send_control(struct tcp_conn *conn, uint8_t flags, uint32_t seq)
 	return true;
 }
 
+bool tcp_send_question(struct tcp_conn *conn)
+{
+	struct pkt *pkt = tcp_packet_new(conn->lcore, &conn->path);
+	if (!pkt)
+		return false;
+	pkt->len_bytes = emit_header(conn, pkt->data, TCP_ACK, conn->snd_una - 1, TCP_OPTION_BYTES_MAX);
+	pkt->data[pkt->len_bytes++] = 0;
+	put_out(conn, pkt, IP_ECN_NOT_ECT);
+	return true;
+}
+
 /* MSS that we announce: of the interface, whatever options follow (RFC 9293 3.7.1). */
 static uint16_t own_mss(const struct net_path *path, const struct ip_addr *remote)
 {

@@ -74,10 +74,7 @@ static inline struct tcp_sent *sent_new(struct tcp_conn *conn, uint32_t payload_
 
 struct tcp_sent *tcp_sent_new(struct tcp_conn *conn, uint32_t payload_bytes, bool fin)
 {
-	struct tcp_sent *sent = sent_new(conn, payload_bytes, fin);
-	if (sent)
-		conn->last_new_ns = conn->lcore->now_ns;
-	return sent;
+	return sent_new(conn, payload_bytes, fin);
 }
 
 /* Segments that leave at one moment have all of the header in common but the number and some flags. */
@@ -100,7 +97,6 @@ static inline bool send_plain(struct tcp_conn *conn, const struct tcp_sent *sent
 		tcp_plain_begin(conn, &pass->header);
 		pass->header_bytes = tcp_header_bytes_of(conn);
 		tcp_acknowledged(conn);
-		conn->last_new_ns = lcore->now_ns;
 	}
 	const uint32_t header_bytes = pass->header_bytes;
 	uint8_t flags = fin ? TCP_FIN : 0;

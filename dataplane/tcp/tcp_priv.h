@@ -23,10 +23,8 @@
 /* Long enough for an answer to carry it, short for a sender whose window has shrunk to this segment (RFC 9293 3.8.6.3:
  * less than 500 ms). */
 #define TCP_DELAYED_ACK_NS (2 * TCP_NS_PER_MS)
-#define TCP_QUICK_ACKS 16u /* acknowledgements that are not delayed after something went wrong */
-#define TCP_PTO_MIN_NS (5 * TCP_NS_PER_MS)
-#define TCP_PTO_ALONE_MAX_NS (200 * TCP_NS_PER_MS)  /* RFC 8985 7.2, WCDelAckT */
-#define TCP_TIME_WAIT_NS (60000 * TCP_NS_PER_MS)    /* twice a segment lifetime of 30 s */
+#define TCP_QUICK_ACKS 16u                       /* acknowledgements that are not delayed after something went wrong */
+#define TCP_TIME_WAIT_NS (60000 * TCP_NS_PER_MS) /* twice a segment lifetime of 30 s */
 #define TCP_SYN_TIMEOUT_NS (180000 * TCP_NS_PER_MS) /* RFC 9293 3.8.3: three minutes at least */
 #define TCP_HALF_RETRIES 5u
 #define TCP_MSS_FLOOR 88u /* of what a peer may ask for, so that a header is not all we send */
@@ -190,7 +188,6 @@ struct tcp_conn {
 	uint64_t progress_ns; /* the peer last acknowledged something new, or had nothing to acknowledge before */
 	uint64_t keep_ns;
 	uint64_t rto_base_ns; /* the retransmission timer runs from here: progress, or the head sent again */
-	uint64_t last_new_ns; /* new data was last sent */
 	uint8_t timer;        /* enum tcp_timer: what rexmt_ns is for */
 	uint8_t backoff;
 	uint8_t keep_probes;
@@ -226,7 +223,10 @@ struct tcp_conn {
 	uint8_t reo_mult, reo_persist;
 	bool tlp_out, tlp_retransmit;
 	uint32_t tlp_end;
-	uint64_t pto_alone_ns; /* extra for a lone segment, learnt from probes that were not needed */
+	uint8_t probe_count;   /* since an acknowledgement said anything */
+	bool asked, asked_out; /* since then; and not answered */
+	uint32_t asked_seq;    /* snd_una of then */
+	uint64_t asked_ns;
 
 	/* receiving */
 	uint32_t irs;
@@ -416,6 +416,7 @@ struct tcp_ack_result {
 	uint32_t delivered_bytes; /* new to the receiver as far as we know */
 	uint64_t sacked_ns;       /* when the newest was sent that was SACKed now and sent once; 0: none */
 	bool sacked_new, dsack, spurious_probe;
+	bool answered;         /* a question of ours: everything sent before it has arrived or is lost */
 	bool retransmit_acked; /* something acknowledged had been sent more than once */
 	bool sampled;          /* it tells a round-trip time all the same, or because nothing had */
 };
@@ -425,6 +426,8 @@ void tcp_sack_input(struct tcp_conn *conn, const struct tcp_segment *segment, st
 /* A record was delivered: cumulatively or by SACK. */
 void tcp_rack_delivered(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t ts_ecr);
 void tcp_rack_dsack(struct tcp_conn *conn);
+/* A question has been answered: it counts as a segment that was sent then and has arrived. */
+void tcp_rack_answered(struct tcp_conn *conn);
 /* Marks what is lost; returns when to look again, UINT64_MAX: nothing to wait for. */
 uint64_t tcp_rack_detect(struct tcp_conn *conn);
 void tcp_mark_lost(struct tcp_conn *conn, struct tcp_sent *sent);
@@ -434,6 +437,12 @@ void tcp_reduce_for_ecn(struct tcp_conn *conn);
 void tcp_undo(struct tcp_conn *conn);
 void tcp_rtt_sample(struct tcp_conn *conn, uint64_t rtt_ns);
 void tcp_probe_acked(struct tcp_conn *conn, const struct tcp_segment *segment, const struct tcp_ack_result *result);
+/* When a silence may have to be broken; UINT64_MAX: not at all. */
+uint64_t tcp_probe_due_ns(const struct tcp_conn *conn);
+/* Breaks it, or sees that it has to last longer. */
+void tcp_probe_send(struct tcp_conn *conn);
+/* Does the DSACK range tell of a question, not of data? */
+bool tcp_probe_answered(struct tcp_conn *conn, const struct tcp_range *range);
 
 /* ---- congestion ---- */
 extern const struct tcp_cc_ops tcp_cubic_ops, tcp_reno_ops, tcp_dctcp_ops;
@@ -475,6 +484,8 @@ static inline bool tcp_send_ack(struct tcp_conn *conn)
 	return tcp_send_control(conn, TCP_ACK, conn->snd_nxt);
 }
 bool tcp_send_syn(struct tcp_conn *conn);
+/* One byte that the peer has had, which it answers at once.  False: no packet. */
+bool tcp_send_question(struct tcp_conn *conn);
 /* Payload of a record, all of it or max_bytes.  False: no packet. */
 bool tcp_send_data(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t max_bytes, bool again);
 /* Do headers of this moment say no more than plain ones can?  No SACK blocks, no echo of congestion. */

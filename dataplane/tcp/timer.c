@@ -34,16 +34,6 @@ static uint64_t user_timeout_ns(const struct tcp_conn *conn)
 					      : UINT64_MAX;
 }
 
-static uint64_t tail_probe_ns(const struct tcp_conn *conn)
-{
-	if (conn->srtt_ns == 0)
-		return TCP_RTO_FIRST_NS;
-	uint64_t pto_ns = 2 * conn->srtt_ns;
-	if (pto_ns < TCP_PTO_MIN_NS)
-		pto_ns = TCP_PTO_MIN_NS;
-	return conn->sent_count == 1 ? pto_ns + conn->pto_alone_ns : pto_ns;
-}
-
 /* A closed window: what is in flight beyond it is probed for, not timed out. */
 static bool window_closed(const struct tcp_conn *conn)
 {
@@ -66,16 +56,13 @@ void tcp_arm(struct tcp_conn *conn)
 		}
 		const uint64_t reorder_ns = conn->sack && conn->sacked_count ? tcp_rack_detect(conn) : UINT64_MAX;
 		const uint64_t rto_ns = conn->rto_base_ns + backed_off_ns(conn);
-		const uint64_t base_ns = conn->rto_base_ns > conn->last_new_ns ? conn->rto_base_ns : conn->last_new_ns;
-		const uint64_t probe_ns = base_ns + tail_probe_ns(conn);
-		const bool probe = conn->sack && conn->phase == TCP_OPEN && !conn->sacked_count && !conn->tlp_out &&
-				   conn->backoff == 0;
+		const uint64_t probe_ns = tcp_probe_due_ns(conn);
 		conn->timer = TCP_TIMER_RTO;
 		conn->rexmt_ns = rto_ns;
 		if (reorder_ns < rto_ns) {
 			conn->timer = TCP_TIMER_REORDER;
 			conn->rexmt_ns = reorder_ns;
-		} else if (probe && probe_ns < rto_ns) {
+		} else if (probe_ns < rto_ns) {
 			conn->timer = TCP_TIMER_TLP;
 			conn->rexmt_ns = probe_ns;
 		}
@@ -196,33 +183,6 @@ static void on_rto(struct tcp_conn *conn)
 	tcp_ready(conn);
 }
 
-static void on_tail_probe(struct tcp_conn *conn)
-{
-	if (!conn->sent_count)
-		return;
-	TCP_COUNT(conn->lcore, tail_probes);
-	conn->tail_probes++;
-	struct tcp_sent *last = TAILQ_LAST(&conn->sent, tcp_sent_list);
-	const uint64_t unsent = conn->stream.unsent_bytes;
-	const uint32_t edge = conn->snd_una + conn->snd_wnd;
-	const uint32_t len = unsent < conn->mss ? (uint32_t)unsent : conn->mss;
-	conn->tlp_out = true;
-	conn->tlp_retransmit = true;
-	/* New data if there is some that the peer's window takes, or else the last segment again (RFC 8985 7.3). */
-	if (len && (len == conn->mss || conn->push_bytes) && tcp_seq_leq(conn->snd_nxt + len, edge)) {
-		struct tcp_sent *sent = tcp_sent_new(conn, len, false);
-		if (sent) {
-			conn->tlp_retransmit = false;
-			(void)tcp_send_data(conn, sent, conn->mss, false);
-		}
-	}
-	if (conn->tlp_retransmit)
-		(void)tcp_retransmit(conn, last);
-	conn->tlp_end = conn->snd_nxt;
-	conn->rto_base_ns = conn->lcore->now_ns; /* RFC 8985 7.3 */
-	tcp_arm(conn);
-}
-
 static void on_rexmt(struct tcp_conn *conn)
 {
 	const enum tcp_timer timer = conn->timer;
@@ -237,7 +197,7 @@ static void on_rexmt(struct tcp_conn *conn)
 		on_rto(conn);
 		break;
 	case TCP_TIMER_TLP:
-		on_tail_probe(conn);
+		tcp_probe_send(conn);
 		break;
 	case TCP_TIMER_REORDER:
 		tcp_recovery_on_ack(conn, &(struct tcp_segment){0}, &(struct tcp_ack_result){0});

@@ -170,3 +170,97 @@ Test(tcp_recovery, an_echo_that_empties_the_network_does_not_take_the_whole_wind
 		peer_end();
 	}
 }
+
+/* ---- silence ---- */
+
+/* The stack has sent so much, and nothing is said about it. */
+static void sends(uint64_t bytes)
+{
+	peer.app.to_send += bytes;
+	app_pump(&peer.app);
+	peer_turn();
+}
+
+static void acks(uint32_t ack, uint32_t sack_start, uint32_t sack_end)
+{
+	const struct tcp_options options = {.sack_count = sack_end != sack_start, .sack = {{sack_start, sack_end}}};
+	peer_send_options(TCP_ACK, peer.seq, ack, 0, &options);
+	peer_turn();
+}
+
+Test(tcp_recovery, asks_before_it_sends_a_last_segment_again)
+{
+	for (unsigned had_it = 0; had_it < 2; had_it++) {
+		peer_established();
+		sends(500);
+		cr_assert_eq(peer.seen_count, 1);
+		peer_wait(6 * MS);
+		cr_assert_eq(peer.seen_count, 2, "%u", peer.seen_count);
+		cr_expect_eq(peer_last()->seq, peer.ack - 1);
+		cr_expect_eq(peer_last()->payload_bytes, 1);
+		cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_retransmits), 0);
+		/* The answer: a DSACK of the byte that was had already, and what has arrived. */
+		acks(peer.ack + (had_it ? 500 : 0), peer.ack - 1, peer.ack);
+		peer_wait(MS);
+		cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_retransmits), !had_it);
+		if (!had_it) {
+			cr_expect_eq(peer_last()->seq, peer.ack);
+			cr_expect_eq(peer_last()->payload_bytes, 500);
+			acks(peer.ack + 500, 0, 0);
+		}
+		peer_wait(SECOND);
+		cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_retransmits), !had_it);
+		cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_undone), 0);
+		peer_end();
+	}
+}
+
+Test(tcp_recovery, sends_a_last_segment_again_when_its_question_is_not_answered)
+{
+	peer_established();
+	sends(500);
+	peer_wait(11 * MS);
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_retransmits), 1);
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_timeouts), 0);
+	cr_expect_eq(peer_last()->seq, peer.ack);
+	cr_expect_eq(peer_last()->payload_bytes, 500);
+	peer_end();
+}
+
+Test(tcp_recovery, breaks_a_silence_with_new_data_up_to_three_times)
+{
+	peer_established();
+	sends(20000);
+	cr_assert_eq(peer.seen_count, 10, "the first window");
+	peer_forget();
+	peer_wait(7 * MS);
+	cr_expect_eq(peer.seen_count, 3);
+	for (unsigned i = 0; i < peer.seen_count; i++)
+		cr_expect_eq(peer.seen[i].seq, peer.ack + 1000 * (10 + i));
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_retransmits), 0);
+	peer_wait(150 * MS);
+	cr_expect_eq(peer.seen_count, 3, "then it waits for the timeout");
+	peer_wait(100 * MS);
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_timeouts), 1);
+	peer_end();
+}
+
+Test(tcp_recovery, breaks_a_silence_during_recovery)
+{
+	peer_established();
+	sends(40000);
+	const uint32_t base = peer.ack;
+	/* The first is missing, and is sent again; what the peer says to that is lost. */
+	peer.wire.now_ns += MS;
+	acks(base, base + 1000, base + 5000);
+	cr_assert_eq(peer_conn()->phase, TCP_RECOVERY);
+	cr_assert_eq(peer_stat(WHERRY_LCORE_tcp_retransmits), 1);
+	peer_forget();
+	peer_wait(6 * MS);
+	cr_expect(peer.seen_count >= 1, "a probe");
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_timeouts), 0);
+	acks(base + 10000, 0, 0);
+	cr_expect_eq(peer_conn()->phase, TCP_OPEN);
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_timeouts), 0);
+	peer_end();
+}
