@@ -57,8 +57,11 @@ static void check_told(struct router *router, const struct frame_ip *ip)
 	struct router_told *told = &router->told[(ports ^ ip->src[ip->v4 ? 3 : 15]) % FLOW_SLOTS];
 	if (now_ns - told->when_ns > ROUND_GAP_MAX_NS)
 		told->rounds = 0;
-	if (told->rounds && now_ns - told->when_ns < ROUND_NS)
+	/* One that was told of is sent again, or a later one; what is older has been under way for seconds. */
+	const uint32_t seq = get32(ip->payload + 4);
+	if (told->rounds && (now_ns - told->when_ns < ROUND_NS || (int32_t)(seq - told->seq) < 0))
 		return;
+	told->seq = seq;
 	told->when_ns = now_ns;
 	if (++told->rounds == (router->is_calm ? ROUNDS_MAX_CALM : ROUNDS_MAX))
 		sim_fail(router->sim, "number %u was told %u times that what it sends is too long",

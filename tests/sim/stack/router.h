@@ -31,6 +31,7 @@ struct router {
 	bool is_calm;
 	struct router_told {
 		uint64_t when_ns;
+		uint32_t seq; /* the segment's */
 		unsigned rounds;
 	} told[FLOW_SLOTS]; /* by the sender's number and port */
 };
