@@ -4,7 +4,12 @@
 Two veth pairs of the same shape lead from the namespace of the servers to that of the client: one to the appliance,
 which has it for itself, one to the kernel that the peers listen on.  Offloads are off at all four ends, as on a wire,
 and congestion control is CUBIC everywhere.  The worker and the peers, all of their threads, have the last processor, the
-client has the first.  While a peer is measured the appliance's worker sleeps and wakes a hundred times a second; idle
+client has the first.  A frame is received by the kernel in the context, and on the processor, of whoever sends it over a
+veth: the worker, which sends with system calls, pays for the client's TCP; a peer's kernel sends much of what it sends
+when acknowledgements come in, on the client's processor.  The cases called "apart" steer what the kernel receives (RPS)
+to the processor of the end that it is for, as with two machines.
+
+While a peer is measured the appliance's worker sleeps and wakes a hundred times a second; idle
 peers cost nothing.
 """
 import json
@@ -54,6 +59,12 @@ class Networks:
                 sh("ip", "-n", end, "addr", "add", f"{subnet}.{host}/24", "dev", iface)
                 sh("ip", "-n", end, "route", "replace", f"{subnet}.0/24", "dev", iface, "congctl", "cubic")
 
+    def steer(self, server_cpu, client_cpu):
+        """The kernel receives for either end on the processor of that end."""
+        for end, iface, cpu in (("client", "cli0", client_cpu), ("client", "cli1", client_cpu),
+                                ("server", "srv1", server_cpu)):
+            sh(*self.command("sh", "-c", f"echo {1 << cpu:x} > /sys/class/net/{iface}/queues/rx-0/rps_cpus", end=end))
+
     def command(self, *args, end="server"):
         return ["ip", "netns", "exec", self.names[end], *args]
 
@@ -98,13 +109,15 @@ class Server:
 class Bench:
     """Everything that is started once for all points of one MTU."""
 
-    def __init__(self, args, mtu, device):
+    def __init__(self, args, mtu, device, apart):
         self.args = args
         self.net = Networks(mtu)
         self.dir = tempfile.mkdtemp(prefix="wherry-nbd-", dir="/dev/shm")
         self.appliance, self.peers = None, {}
         self.cpus = sorted(os.sched_getaffinity(0))
         try:
+            if apart:
+                self.net.steer(self.cpus[-1], self.cpus[0])
             path = os.path.join(self.dir, "disk")
             with open(path, "wb") as f:
                 f.truncate(SIZE_MIB << 20)
@@ -166,11 +179,11 @@ def gated(target, command):
     return result
 
 
-def pairs(args, mtu, device, point, peer):
+def pairs(args, shape_of_wire, point, peer):
     shape, connections, write = point
-    bench = args.shared.get(("nbd", mtu, device))
+    bench = args.shared.get(shape_of_wire)
     if not bench:
-        bench = args.shared[("nbd", mtu, device)] = Bench(args, mtu, device)
+        bench = args.shared[shape_of_wire] = Bench(args, *shape_of_wire)
     rows = {"wherry": [], peer: []}
     for _ in range(args.pairs):
         for name in rows:
@@ -188,12 +201,13 @@ def pairs(args, mtu, device, point, peer):
 def cases():
     """Name -> (function of args, name of the peer)."""
     found = {}
-    for mtu, device in ((1500, "af_xdp"), (9000, "af_packet")):
+    for wire in ((1500, "af_xdp", False), (1500, "af_xdp", True), (9000, "af_packet", False)):
+        prefix = f"nbd-veth-{'apart-' if wire[2] else ''}{wire[0]}"
         for shape in SHAPES:
             for connections in (1, 4):
                 for write in (False, True):
                     for peer in PEERS:
-                        name = f"nbd-veth-{mtu}-{shape}-c{connections}-{'write' if write else 'read'}-{peer}"
+                        name = f"{prefix}-{shape}-c{connections}-{'write' if write else 'read'}-{peer}"
                         point = (shape, connections, write)
-                        found[name] = (lambda a, m=mtu, d=device, p=point, n=peer: pairs(a, m, d, p, n), peer)
+                        found[name] = (lambda a, w=wire, p=point, n=peer: pairs(a, w, p, n), peer)
     return found
