@@ -11,6 +11,9 @@
 #include "lcore/carry.h"
 #include "stats/snapshot.h"
 
+/* Clients have five seconds to go, and what is with the store as long again. */
+#define DELETE_SECONDS (2 * CTL_DRAIN_SECONDS)
+
 /* One put: an nbd_export on each worker. */
 struct set {
 	struct ctl_nbd_export *export_;
@@ -35,6 +38,7 @@ struct ctl_nbd_export {
 	unsigned set_count; /* live, and older ones on their way out */
 	bool seen, removed;
 	struct ctl_reply delete_reply;
+	uint64_t delete_late_ns; /* answered then, whatever its store still does */
 	struct ctl_nbd_export *removed_next;
 };
 
@@ -180,11 +184,22 @@ static void export_remove(struct ctl_nbd_export *e, struct ctl_reply reply)
 	e->volume->export_count--;
 	e->removed = true;
 	e->delete_reply = reply;
+	e->delete_late_ns = ctl_now_ns() + DELETE_SECONDS * 1000000000ull;
 	e->removed_next = removed;
 	removed = e;
 	e->live->remove = (struct ctl_broadcast){.run = remove_run, .done = remove_done};
 	ctl_broadcast_start(&e->live->remove);
 	e->live = NULL;
+}
+
+void ctl_nbd_tick(uint64_t now_ns)
+{
+	for (struct ctl_nbd_export *e = removed; e; e = e->removed_next) {
+		if (!e->delete_reply.connection || now_ns < e->delete_late_ns)
+			continue;
+		ctl_reply_ok(e->delete_reply);
+		e->delete_reply = (struct ctl_reply){0};
+	}
 }
 
 void ctl_on_nbd_export_delete(struct ctl_request *request, const struct wherry_ctl_nbd_export_delete *m)

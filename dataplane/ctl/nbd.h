@@ -31,5 +31,7 @@ void ctl_nbd_export_hist(const struct ctl_nbd_export *export_, unsigned kind,
 /* SYNC: forget what was put; remove what has not been put since. */
 void ctl_nbd_sync_begin(void);
 void ctl_nbd_sync_sweep(void);
+/* Now and then: answers that are late. */
+void ctl_nbd_tick(uint64_t now_ns);
 /* The workers have stopped. */
 void ctl_nbd_close(void);

@@ -183,6 +183,7 @@ void ctl_server_tick(uint64_t now_ns)
 	}
 	ctl_watch_tick(now_ns);
 	ctl_export_tick(now_ns);
+	ctl_nbd_tick(now_ns);
 	ctl_volume_tick(now_ns);
 	/* Accepting stops when there are no descriptors left for it. */
 	(void)sd_event_source_set_enabled(ctl_server.listen_source, SD_EVENT_ON);

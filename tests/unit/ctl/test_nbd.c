@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "ctl/nbd.h"
+#include "ctl/server_priv.h"
 #include "fake.h"
 #include "fake_stack.h"
 
@@ -128,6 +129,26 @@ Test(ctl_nbd, a_removed_export_is_answered_when_nothing_refers_to_it)
 	client_expect_error(&c, next_id, ENOENT);
 	CLIENT_SEND(&c, volume_delete, ++next_id, .id = 1);
 	client_expect_ok(&c, next_id);
+}
+
+Test(ctl_nbd, a_deletion_that_waits_for_io_is_answered_in_time_and_ends_later)
+{
+	struct wherry_ctl_nbd_export_put m = export_(7, 1, 1);
+	put_ok(&m);
+	struct nbd_export *e = fake_nbd_served(0, 7);
+	e->under_way = 1;
+	CLIENT_SEND(&c, nbd_export_delete, ++next_id, .id = 7);
+	settle();
+	CLIENT_SEND(&c, idle_put, ++next_id, .spin_turns = 1);
+	client_expect_ok(&c, next_id); /* it has not been answered yet */
+	ctl_server_tick(ctl_now_ns() + 2 * CTL_DRAIN_SECONDS * 1000000000ull);
+	client_expect_ok(&c, next_id - 1);
+	cr_expect_gt(fake_stack.live_exports, 0);
+	e->under_way = 0;
+	settle();
+	cr_expect_eq(fake_stack.live_exports, 0);
+	CLIENT_SEND(&c, idle_put, ++next_id, .spin_turns = 1);
+	client_expect_ok(&c, next_id); /* and is not answered again */
 }
 
 Test(ctl_nbd, an_exported_volume_is_not_deleted)
