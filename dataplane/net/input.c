@@ -53,6 +53,70 @@ static void strip(const struct input *in, uint32_t offset)
 	in->pkt->len_bytes = in->len_bytes - offset;
 }
 
+/* ---- TCP over IPv4 between two stations that were found right before ---- */
+
+static inline struct net_pair *pair_slot(struct net_lcore *lcore, uint64_t addresses)
+{
+	return &lcore->pairs[addresses * 0x9e3779b97f4a7c15ull >> (64 - NET_PAIR_SLOT_BITS)];
+}
+
+static inline uint64_t pair_addresses(const struct ipv4_wire *ip)
+{
+	uint64_t addresses;
+	memcpy(&addresses, ip->src, sizeof addresses);
+	return addresses;
+}
+
+static inline uint64_t pair_load(const uint8_t *at)
+{
+	uint64_t word;
+	memcpy(&word, at, sizeof word);
+	return word;
+}
+
+/* The header's checksum, for one without options. */
+static inline bool header_sums_up(const struct ipv4_wire *ip)
+{
+	const uint8_t *bytes = &ip->version_length;
+	uint32_t last;
+	memcpy(&last, bytes + 16, sizeof last);
+	const uint64_t sum = checksum_add64(checksum_add64(pair_load(bytes), pair_load(bytes + 8)), last);
+	return checksum_fold(sum) == 0xffff;
+}
+
+static void pair_learn(const struct input *in)
+{
+	const struct ipv4_wire *ip = (const struct ipv4_wire *)in->ip;
+	const uint64_t addresses = pair_addresses(ip);
+	*pair_slot(in->lcore, addresses) = (struct net_pair){addresses, in->lcore->generation, in->view};
+}
+
+/* True: it was such a segment, in a plain header, and TCP has it.  False: nothing has happened. */
+static inline bool pair_input(struct net_lcore *lcore, struct pkt *pkt, const struct eth_view *eth, uint64_t now_ns)
+{
+	const struct ipv4_wire *ip = (const struct ipv4_wire *)(pkt->data + eth->header_bytes);
+	if (eth->type != IPV4_ETHERTYPE || eth->group || pkt->len_bytes < eth->header_bytes + IPV4_HEADER_BYTES)
+		return false;
+	const uint32_t total_bytes = be16_get(ip->total_bytes);
+	if (ip->version_length != 0x45 || ip->protocol != IP_PROTOCOL_TCP ||
+	    (be16_get(ip->fragment) & (uint16_t)~IPV4_FLAG_DF) || total_bytes < IPV4_HEADER_BYTES ||
+	    total_bytes > pkt->len_bytes - eth->header_bytes)
+		return false;
+	const uint64_t addresses = pair_addresses(ip);
+	struct net_pair *pair = pair_slot(lcore, addresses);
+	if (pair->addresses != addresses || pair->generation != lcore->generation ||
+	    pair->view.port_index != pkt->port_index || pair->view.vlan != eth->vlan ||
+	    (pkt->checksum != PKT_CHECKSUM_GOOD && !header_sums_up(ip)))
+		return false;
+	lcore->now_ns = now_ns;
+	net_count(lcore, WHERRY_LCORE_net_datagrams_in);
+	pair->view.ecn = ip->traffic_class & 3;
+	pkt->data += eth->header_bytes + IPV4_HEADER_BYTES;
+	pkt->len_bytes = total_bytes - IPV4_HEADER_BYTES;
+	lcore->env.tcp_input(lcore->env.ctx, pkt, &pair->view, now_ns);
+	return true;
+}
+
 /* A datagram for one of our addresses, its source sane. */
 static enum net_verdict deliver(struct input *in, uint8_t protocol, uint32_t offset)
 {
@@ -60,6 +124,8 @@ static enum net_verdict deliver(struct input *in, uint8_t protocol, uint32_t off
 	const bool v4 = ip_addr_is_v4(&in->view.dst);
 	net_count(lcore, WHERRY_LCORE_net_datagrams_in);
 	if (protocol == IP_PROTOCOL_TCP) {
+		if (v4)
+			pair_learn(in);
 		strip(in, offset);
 		lcore->env.tcp_input(lcore->env.ctx, in->pkt, &in->view, in->now_ns);
 		return NET_TAKEN;
@@ -234,6 +300,8 @@ static bool begin(struct input *in, struct net_lcore *lcore, struct pkt *pkt, co
 
 enum net_verdict net_input(struct net_lcore *lcore, struct pkt *pkt, const struct eth_view *eth, uint64_t now_ns)
 {
+	if (pair_input(lcore, pkt, eth, now_ns))
+		return NET_TAKEN;
 	struct input in;
 	if (!begin(&in, lcore, pkt, eth, now_ns))
 		return NET_PUNT;

@@ -126,6 +126,8 @@ struct net_pmtu {
 #define NET_PMTU_WAY_COUNT 4u
 
 #define NET_SOURCE_SLOT_COUNT 256u
+#define NET_PAIR_SLOT_BITS 8u
+#define NET_PAIR_SLOT_COUNT (1u << NET_PAIR_SLOT_BITS)
 
 struct net_lcore {
 	struct net_env env;
@@ -147,6 +149,13 @@ struct net_lcore {
 		uint32_t generation;
 		uint8_t interface;
 	} sources[NET_SOURCE_SLOT_COUNT];
+
+	/* Two stations that speak TCP over IPv4 here, both addresses found right: valid in their generation. */
+	struct net_pair {
+		uint64_t addresses; /* as they lie in the header */
+		uint32_t generation;
+		struct ip_view view;
+	} pairs[NET_PAIR_SLOT_COUNT];
 
 	unsigned neighbour_count;
 	struct net_entry *neighbours;

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "net/priv.h"
 #include "rig.h"
 #include "wire/checksum.h"
 
@@ -51,5 +52,107 @@ Test(net_path, a_checksum_left_to_the_port_comes_with_the_places_of_its_headers)
 				  "family %u, piece %u", family, piece);
 			rig_forget(&rig);
 		}
+	rig_fini(&rig);
+}
+
+/* ---- the way of segments whose two stations are known ---- */
+
+/* What a frame led to. */
+struct outcome {
+	bool for_kernel;
+	unsigned tcp_count;
+	uint32_t tcp_len;
+	struct ip_view view;
+	uint64_t stats[WHERRY_LCORE_STAT_COUNT];
+	uint8_t tcp[200];
+};
+
+static struct outcome give(const uint8_t *frame, uint32_t len)
+{
+	struct outcome outcome;
+	memset(&outcome, 0, sizeof outcome);
+	memset(rig.stats, 0, sizeof rig.stats);
+	rig.tcp_count = 0;
+	outcome.for_kernel = !rig_in(&rig, frame, len);
+	outcome.tcp_count = rig.tcp_count;
+	memcpy(outcome.stats, rig.stats, sizeof outcome.stats);
+	if (rig.tcp_count) {
+		outcome.tcp_len = rig.tcp_len;
+		outcome.view.src = rig.tcp_view.src;
+		outcome.view.dst = rig.tcp_view.dst;
+		outcome.view.port_index = rig.tcp_view.port_index;
+		outcome.view.vlan = rig.tcp_view.vlan;
+		outcome.view.ecn = rig.tcp_view.ecn;
+		memcpy(outcome.tcp, rig.tcp, rig.tcp_len < sizeof outcome.tcp ? rig.tcp_len : sizeof outcome.tcp);
+	}
+	rig_forget(&rig);
+	return outcome;
+}
+
+static void forget_pairs(void)
+{
+	memset(rig.net->pairs, 0, sizeof rig.net->pairs);
+}
+
+Test(net_fast, a_known_pair_of_stations_changes_nothing_but_the_way)
+{
+	uint8_t payload[40] = {0x12, 0x34, 0x2a, 0x39}, plain[200], frame[200];
+	rig_init(&rig, NULL);
+	rig_meet(&rig, &peer4, &us4);
+	const uint32_t len = rig_ip(plain, &peer4, &us4, 6, payload, sizeof payload);
+	unsigned taken = 0;
+	/* Every single byte of the frame's headers in each of its bits. */
+	for (unsigned at = 12; at < 34; at++)
+		for (unsigned bit = 0; bit < 8; bit++)
+			for (unsigned mend = 0; mend < 2; mend++) {
+				memcpy(frame, plain, len);
+				frame[at] ^= (uint8_t)(1u << bit);
+				if (mend) {
+					memset(frame + 24, 0, 2);
+					const be16 sum = checksum_finish(checksum_add(0, frame + 14, 20));
+					memcpy(frame + 24, sum.b, 2);
+				}
+				forget_pairs();
+				rig.now_ns += RIG_S; /* errors are limited in their number */
+				const struct outcome slowly = give(frame, len);
+				(void)give(plain, len);
+				const struct outcome once = give(frame, len), twice = give(frame, len);
+				cr_expect_eq(memcmp(&slowly, &once, sizeof once), 0, "byte %u, bit %u, mended %u", at,
+					     bit, mend);
+				cr_expect_eq(memcmp(&slowly, &twice, sizeof once), 0, "byte %u, bit %u, mended %u", at,
+					     bit, mend);
+				taken += slowly.tcp_count;
+			}
+	cr_expect_gt(taken, 50, "%u", taken);
+	/* And every length. */
+	for (uint32_t short_by = 0; short_by < 60; short_by++) {
+		forget_pairs();
+		const struct outcome slowly = give(plain, len - short_by);
+		(void)give(plain, len);
+		const struct outcome quickly = give(plain, len - short_by);
+		cr_expect_eq(memcmp(&slowly, &quickly, sizeof quickly), 0, "%u bytes short", short_by);
+	}
+	rig_fini(&rig);
+}
+
+Test(net_fast, a_known_pair_is_forgotten_when_the_address_goes)
+{
+	uint8_t payload[20] = {0}, frame[200];
+	char error[100];
+	rig_init(&rig, NULL);
+	rig_meet(&rig, &peer4, &us4);
+	const uint32_t len = rig_ip(frame, &peer4, &us4, 6, payload, sizeof payload);
+	for (unsigned i = 0; i < 2; i++)
+		cr_expect_eq(give(frame, len).tcp_count, 1);
+	struct net_settings settings = rig_settings();
+	settings.addresses++;
+	settings.address_count--;
+	settings.route_count = 0;
+	struct net_config *without = net_config_create(&settings, error, sizeof error);
+	cr_assert_not_null(without, "%s", error);
+	net_set_config(rig.net, without, true, rig.now_ns);
+	cr_expect_eq(give(frame, len).tcp_count, 0);
+	net_config_destroy(rig.config);
+	rig.config = without;
 	rig_fini(&rig);
 }
