@@ -114,6 +114,8 @@ bool odd_is_waiting(const struct odd_conn *conn);
 /* A reset for a segment that nobody wanted. */
 void odd_refuse(struct odd_host *host, uint16_t port, const struct odd_segment *segment);
 void odd_send(struct odd_conn *conn, uint32_t seq, uint32_t len_bytes, uint8_t flags);
+/* A segment without data. */
+void odd_acknowledge(struct odd_conn *conn);
 extern const struct pipe_ops odd_pipe_ops;
 
 /* odd_receive.c */

@@ -49,9 +49,9 @@ void odd_send_ack(struct odd_conn *conn)
 	move_edge(conn);
 	conn->unacked = 0;
 	conn->ack_ns = NEVER;
-	odd_send(conn, conn->max, 0, ODD_ACK);
+	odd_acknowledge(conn);
 	if (conn->style.acks == ODD_ACKS_DOUBLED)
-		odd_send(conn, conn->max, 0, ODD_ACK);
+		odd_acknowledge(conn);
 }
 
 unsigned odd_sack_blocks(const struct odd_conn *conn, uint32_t blocks[3][2])
@@ -123,7 +123,7 @@ static void acknowledge(struct odd_conn *conn, uint32_t taken)
 		const uint32_t all = conn->rcv_nxt;
 		/* In parts: the numbers between are acknowledged first. */
 		conn->rcv_nxt = all - taken / 2;
-		odd_send(conn, conn->max, 0, ODD_ACK);
+		odd_acknowledge(conn);
 		conn->rcv_nxt = all;
 	}
 	const bool late =

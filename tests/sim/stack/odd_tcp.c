@@ -107,6 +107,13 @@ void odd_refuse(struct odd_host *host, uint16_t port, const struct odd_segment *
 		emit(&nobody, 0, segment->seq + length, ODD_RST | ODD_ACK, NULL, 0);
 }
 
+void odd_acknowledge(struct odd_conn *conn)
+{
+	/* A number that the peer takes, even if more than it had room for was sent. */
+	const uint32_t edge = conn->una + conn->wnd;
+	odd_send(conn, before(edge, conn->max) ? edge : conn->max, 0, ODD_ACK);
+}
+
 /* ---- timers ---- */
 
 static uint64_t rto_ns(const struct odd_conn *conn)
@@ -225,8 +232,9 @@ static void push(struct odd_conn *conn)
 			break;
 		if (len > conn->style.segment_bytes)
 			len = conn->style.segment_bytes;
-		if (len > conn->wnd - flight && !rude)
-			len = flight < conn->wnd ? conn->wnd - flight : 0;
+		const uint32_t room = flight < conn->wnd ? conn->wnd - flight : 0;
+		if (len > room && !rude)
+			len = room;
 		const bool last = fin && conn->nxt + len == end;
 		if (len == 0 && !last)
 			break;
