@@ -67,6 +67,10 @@ static bool check_sequence(struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
 	struct tcp_segment *segment = &arrival->segment;
 	const uint32_t length = tcp_segment_length(segment);
+	/* Whoever has probed a closed window with a byte counts it in; the acknowledgement is good all the same
+	 * ("special allowance should be made to accept valid ACKs", RFC 9293 3.10.7.4). */
+	if (!length && conn->rcv_edge == conn->rcv_nxt && segment->seq == conn->rcv_nxt + 1)
+		segment->seq--;
 	const uint32_t end = segment->seq + length;
 	const bool beyond = length ? !tcp_seq_lt(segment->seq, conn->rcv_edge) && segment->seq != conn->rcv_nxt
 				   : tcp_seq_lt(conn->rcv_edge, segment->seq);

@@ -481,7 +481,11 @@ void tcp_output(struct tcp_conn *conn);
 bool tcp_send_control(struct tcp_conn *conn, uint8_t flags, uint32_t seq);
 static inline bool tcp_send_ack(struct tcp_conn *conn)
 {
-	return tcp_send_control(conn, TCP_ACK, conn->snd_nxt);
+	/* A probe of a closed window, and what was sent before it shrank, lie beyond it: an acknowledgement numbered
+	 * behind them is not acceptable there, and dropped (RFC 9293 3.10.7.4). */
+	const uint32_t edge = conn->snd_una + conn->snd_wnd;
+	const bool is_beyond = tcp_seq_lt(edge, conn->snd_nxt - conn->fin_sent) && conn->state >= TCP_ESTABLISHED;
+	return tcp_send_control(conn, TCP_ACK, is_beyond ? edge : conn->snd_nxt);
 }
 bool tcp_send_syn(struct tcp_conn *conn);
 /* One byte that the peer has had, which it answers at once.  False: no packet. */

@@ -264,3 +264,45 @@ Test(tcp_recovery, breaks_a_silence_during_recovery)
 	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_timeouts), 0);
 	peer_end();
 }
+
+/* ---- closed windows, both ways at once ---- */
+
+/* RFC 9293 3.10.7.4: a number behind the byte of a probe is not acceptable to a peer whose window is closed. */
+Test(tcp_recovery, acknowledges_with_a_number_that_a_closed_window_takes)
+{
+	peer_begin();
+	peer.app.to_send = 5000;
+	peer.window = 0;
+	peer_handshake();
+	peer_wait(2 * SECOND);
+	cr_assert_eq(peer_conn()->snd_nxt, peer.ack + 1, "it has probed");
+	peer_forget();
+	peer_data(1000);
+	peer_data(1000);
+	peer_turn();
+	cr_assert(peer.seen_count > 0);
+	cr_expect_eq(peer_last()->ack, peer.seq);
+	cr_expect_eq(peer_last()->seq, peer.ack);
+	peer_end();
+}
+
+/* "Special allowance should be made to accept valid ACKs" (the same): the peer may count its probe in. */
+Test(tcp_recovery, takes_acknowledgements_while_its_window_is_closed)
+{
+	peer_established();
+	peer.app.take_max = 0;
+	for (unsigned i = 0; i < 1000 && tcp_seq_lt(peer.seq, peer_conn()->rcv_edge); i++) {
+		peer_data(tcp_min_u32(peer_conn()->rcv_edge - peer.seq, 1000));
+		peer_turn();
+	}
+	cr_assert_eq(peer_conn()->rcv_nxt, peer_conn()->rcv_edge);
+	peer.app.to_send = 3000;
+	app_pump(&peer.app);
+	peer_turn();
+	peer_send(TCP_ACK, peer.seq + 1, peer.ack + 3000, 0);
+	cr_expect_eq(peer_conn()->snd_una, peer.ack + 3000);
+	/* No more than that. */
+	peer_send(TCP_ACK, peer.seq + 2, peer.ack + 3000, 0);
+	cr_expect_eq(peer_stat(WHERRY_LCORE_tcp_drop_window), 1);
+	peer_end();
+}
