@@ -164,7 +164,9 @@ def gated(target, command):
     """Run a client that says when it is ready to measure; its JSON, with the server's busy time for each I/O."""
     client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        ready = select.select([client.stdout], [], [], 120)[0] and client.stdout.readline().strip() == "ready"
+        waiter = select.poll()  # select has no place for descriptors above 1,023
+        waiter.register(client.stdout, select.POLLIN)
+        ready = waiter.poll(120000) and client.stdout.readline().strip() == "ready"
         before = target.busy_seconds() if ready else 0
         out, err = client.communicate("go\n" if ready else "", timeout=120)
     except BaseException:

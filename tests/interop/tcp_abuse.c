@@ -12,6 +12,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/ether.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "raw_frame.h"
@@ -45,6 +45,7 @@ static const char usage[] =
 	"  --from ADDRESS    first of its own addresses (default 10.77.64.1)\n"
 	"  --victim A:PORT   whose segments are forged (modes spray, icmp)\n"
 	"  --count N         connections (modes half, bomb, zero) or addresses\n"
+	"  --to MAC          send everything there instead, after the server has answered\n"
 	"  --rate N          frames a second (default 20000)\n"
 	"  --seconds N       how long (default: until SIGTERM)\n"
 	"  --seed N\n"
@@ -93,6 +94,7 @@ static struct {
 	uint16_t victim_port;
 	uint32_t count, rate;
 	uint64_t dice;
+	const struct ether_addr *to; /* instead of the server */
 	bool answers_arp, has_server;
 } host = {.from = 0x0a4d4001, .count = 1000, .rate = 20000, .dice = 1};
 
@@ -105,19 +107,9 @@ static void on_signal(int signo)
 	stopped = 1;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static uint32_t roll(void)
 {
-	uint64_t z = host.dice += 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (uint32_t)(z >> 32);
+	return splitmix(&host.dice);
 }
 
 /* ------------------------------------------------------------------ frames */
@@ -510,6 +502,8 @@ static void begin(const char *name)
 	}
 	if (!host.has_server)
 		fail("no answer to ARP");
+	if (host.to)
+		memcpy(host.server_mac, host.to, 6);
 	puts("ready");
 }
 
@@ -535,16 +529,23 @@ static void run(const struct mode *mode, uint64_t end_ns)
 
 static void options_of(int argc, char **argv, double *seconds)
 {
-	static const struct option options[] = {
-		{"from", required_argument, NULL, 'f'},    {"victim", required_argument, NULL, 'v'},
-		{"count", required_argument, NULL, 'c'},   {"rate", required_argument, NULL, 'r'},
-		{"seconds", required_argument, NULL, 's'}, {"seed", required_argument, NULL, 'd'},
-		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"from", required_argument, NULL, 'f'},
+						{"to", required_argument, NULL, 't'},
+						{"victim", required_argument, NULL, 'v'},
+						{"count", required_argument, NULL, 'c'},
+						{"rate", required_argument, NULL, 'r'},
+						{"seconds", required_argument, NULL, 's'},
+						{"seed", required_argument, NULL, 'd'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		char *colon = option == 'v' ? strchr(optarg, ':') : NULL;
 		switch (option) {
 		case 'f':
 			host.from = ntohl(inet_addr(optarg));
+			break;
+		case 't':
+			host.to = ether_aton(optarg);
 			break;
 		case 'v':
 			if (!colon)
