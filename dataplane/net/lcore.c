@@ -8,6 +8,8 @@
 #define ERRORS_BURST 50u
 #define ECHOES_PER_S 20000u
 #define ECHOES_BURST 1000u
+#define STRANGERS_PER_S 1000u
+#define STRANGERS_BURST 1000u
 #define POLL_GAP_NS (10 * NET_MS) /* between two looks at all timers */
 #define SOLICIT_COUNT 3u          /* of routers (RFC 4861 6.3.7) */
 
@@ -55,6 +57,7 @@ struct net_lcore *net_lcore_create(const struct net_env *env, unsigned neighbour
 	}
 	bucket_init(&lcore->errors, ERRORS_PER_S, ERRORS_BURST, 0);
 	bucket_init(&lcore->echoes, ECHOES_PER_S, ECHOES_BURST, 0);
+	bucket_init(&lcore->strangers, STRANGERS_PER_S, STRANGERS_BURST, 0);
 	return lcore;
 }
 

@@ -222,7 +222,13 @@ static __attribute__((noinline)) void output_slowly(struct net_lcore *lcore, str
 		net_drop(lcore, pkt, WHERRY_LCORE_net_drop_no_address);
 		return;
 	}
-	struct net_entry *entry = net_neighbour_get(lcore, path->interface, &path->next_hop, now_ns);
+	struct net_entry *entry = net_neighbour_find(lcore, path->interface, &path->next_hop);
+	if (!entry && !bucket_take(&lcore->strangers, now_ns)) {
+		net_drop(lcore, pkt, WHERRY_LCORE_net_drop_strangers);
+		return;
+	}
+	if (!entry)
+		entry = net_neighbour_get(lcore, path->interface, &path->next_hop, now_ns);
 	if (!entry) {
 		net_drop(lcore, pkt, WHERRY_LCORE_net_drop_neighbour_full);
 		return;

@@ -176,6 +176,7 @@ struct net_lcore {
 	struct net_pmtu pmtus[NET_PMTU_SET_COUNT][NET_PMTU_WAY_COUNT];
 
 	struct bucket errors, echoes;
+	struct bucket strangers; /* next hops that nobody has heard of, and that have to be asked for */
 };
 
 static inline void net_count(struct net_lcore *lcore, enum wherry_lcore_stat stat)

@@ -92,6 +92,7 @@
     STAT(LCORE, net_drop_nd, C, frames, "neighbour discovery dropped: malformed, forwarded (hop limit), or not sane") \
     STAT(LCORE, net_drop_no_neighbour, C, packets, "dropped: the next hop did not answer") \
     STAT(LCORE, net_drop_hold_full, C, packets, "dropped: too many packets wait for their next hop") \
+    STAT(LCORE, net_drop_strangers, C, packets, "dropped: too many unknown next hops to look for at once") \
     STAT(LCORE, net_drop_neighbour_full, C, packets, "dropped: neighbour cache full of neighbours in use") \
     STAT(LCORE, net_drop_no_address, C, packets, "dropped: our address of the path is not usable, or its interface is gone") \
     STAT(LCORE, net_drop_too_big, C, packets, "dropped: datagram larger than its interface takes") \

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "net/priv.h"
 #include "rig.h"
 #include "wire/arp.h"
 #include "wire/ipv4.h"
@@ -206,6 +207,35 @@ Test(net_arp, a_flood_of_strangers_does_not_push_out_who_is_in_use)
 		cr_assert_eq(rig.out[0].bytes[12] << 8 | rig.out[0].bytes[13], IPV4_ETHERTYPE, "stranger %u", i);
 	}
 	cr_expect_eq(rig.stats[WHERRY_LCORE_net_drop_neighbour_full], 0);
+	rig_fini(&rig);
+}
+
+Test(net_arp, answers_to_a_flood_do_not_become_a_flood_of_questions)
+{
+	rig_init(&rig, NULL);
+	const struct ip_addr us = US, known = rig_v4(192, 0, 2, 2), heard = rig_v4(192, 0, 2, 3);
+	rig_meet(&rig, &known, &us);
+	struct net_path path = open_to(known);
+	bucket_init(&rig.net->strangers, 10, 4, rig.now_ns);
+	for (uint8_t i = 0; i < 100; i++) {
+		struct net_path stranger = open_to(rig_v4(192, 0, 2, (uint8_t)(100 + i)));
+		rig_send(&rig, &stranger, 50);
+	}
+	cr_expect_eq(rig.stats[WHERRY_LCORE_net_drop_strangers], 96);
+	rig_forget(&rig);
+	rig_send(&rig, &path, 100);
+	cr_expect_eq(rig.out_count, 1, "who is known does not feel it");
+	arp_in(ARP_REQUEST, rig_peer, heard, US);
+	struct net_path asked = open_to(heard);
+	rig_forget(&rig);
+	rig_send(&rig, &asked, 100);
+	cr_expect_eq(rig.out_count, 1, "nor does who has asked for us");
+	rig.now_ns += 100000000;
+	struct net_path later = open_to(rig_v4(192, 0, 2, 250));
+	rig_forget(&rig);
+	rig_send(&rig, &later, 50);
+	cr_expect_eq(rig.out_count, 1, "a question");
+	cr_expect_eq(rig.stats[WHERRY_LCORE_net_drop_strangers], 96);
 	rig_fini(&rig);
 }
 
