@@ -234,6 +234,7 @@ static enum exit_status run_ports(const struct args *args)
 		give_up(unfinished);
 	phase_done("finishing I/O");
 	workers_stop();
+	port_let_go();
 	ctl_server_close();
 	phase_done("ending loops");
 	return status;
@@ -244,7 +245,6 @@ static enum exit_status close_all(enum exit_status status)
 	char leaks[WHERRY_TEXT_BYTES_MAX + 1] = "";
 	privileges_raise_net_admin();
 	punt_close();
-	port_let_go();
 	/* Before the ports: what workers still hold goes back to the pools. */
 	workers_destroy();
 	drvlog_set_quiet(true);

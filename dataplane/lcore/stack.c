@@ -204,6 +204,7 @@ void stack_stop(struct worker *worker)
 	(void)net_set_config(worker->net, NULL, false, worker->now_ns);
 	handoff_flush(worker);
 	tx_drop_all(worker);
+	nbd_lcore_let_go(worker->nbd);
 }
 
 void stack_destroy(struct worker *worker)

@@ -120,6 +120,21 @@ void nbd_lcore_drain(struct nbd_lcore *lcore)
 	}
 }
 
+void nbd_lcore_let_go(struct nbd_lcore *lcore)
+{
+	struct nbd_session *session;
+	assert(lcore->under_way == 0);
+	for (uint32_t i = 0; i < lcore->limits.buffer_count; i++)
+		if (lcore->io_memory[i].buf.refs)
+			nbd_export_put(lcore->io_memory[i].export_);
+	for (uint32_t i = 0; i < lcore->limits.request_count; i++)
+		if (lcore->request_memory[i].buf.refs)
+			nbd_export_put(lcore->request_memory[i].export_);
+	TAILQ_FOREACH(session, &lcore->sessions, link)
+	nbd_session_leave_export(session);
+	lcore->session_count = 0;
+}
+
 static void set_gauge(struct nbd_lcore *lcore, enum wherry_lcore_stat stat, uint64_t value)
 {
 	__atomic_store_n(&lcore->env.lcore_stats[stat], value, __ATOMIC_RELAXED);

@@ -100,6 +100,9 @@ uint32_t nbd_lcore_session_count(const struct nbd_lcore *lcore);
 /* Finish what is under way, answer nothing new, close every session (shutdown).  Peers are not heard any more: what
  * waits for one of them is given up.  Again and again until nothing is under way. */
 void nbd_lcore_drain(struct nbd_lcore *lcore);
+/* The end: every stream is gone, nothing is under way.  Devices that have not said yet that they are done with what was
+ * sent keep no export.  They do not give back what they have any more. */
+void nbd_lcore_let_go(struct nbd_lcore *lcore);
 
 /* ---- for the operator ---- */
 

@@ -58,7 +58,8 @@ int port_open_all(const struct port_config *configs, unsigned count, const struc
  * (may be NULL).
  */
 unsigned port_close_all(char *leaks, size_t leaks_bytes);
-/* The buffers that frames under way may refer to are about to go.  Before port_close_all, after the workers. */
+/* The buffers that frames under way may refer to are about to go.  Before port_close_all, after the workers have
+ * stopped. */
 void port_let_go(void);
 
 /* port_close_all leaves something behind unless CAP_NET_ADMIN is effective then. */

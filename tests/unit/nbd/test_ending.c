@@ -144,6 +144,27 @@ Test(nbd_ending, an_export_that_becomes_read_only_is_not_written_any_more, .init
 	rig_fini(&rig);
 }
 
+Test(nbd_ending, what_a_device_still_has_at_the_end_keeps_no_export, .init = setup)
+{
+	struct rig_stream *s = rig_ready(&rig, RIG_STRUCTURED);
+	s->keep = true;
+	rig_request(&rig, s, NBD_CMD_READ, 0, 1, 0, 100000);
+	rig_request(&rig, s, NBD_CMD_FLUSH, 0, 2, 0, 0);
+	unsigned count = 0;
+	for (struct pkt_buf *buf = s->kept_first; buf; buf = buf->next, count++)
+		pkt_buf_get(buf);
+	cr_assert_geq(count, 3);
+	rig_close(&rig, s);
+	cr_assert(!nbd_export_idle(rig.export_));
+	nbd_lcore_let_go(rig.lcore);
+	cr_expect(nbd_export_idle(rig.export_));
+	nbd_export_destroy(nbd_export_remove(rig.lcore, 1));
+	nbd_lcore_destroy(rig.lcore);
+	vol_bounce_pool_destroy(rig.volume.bounce_pool);
+	vol_map_destroy(rig.map);
+	held_destroy(rig.held);
+}
+
 Test(nbd_ending, zeroing_in_steps_ends_with_the_export, .init = setup)
 {
 	struct rig_stream *s = rig_ready(&rig, RIG_STRUCTURED);
