@@ -37,6 +37,23 @@ static inline uint32_t next_payload(struct tcp_conn *conn, uint32_t mss)
 	return len;
 }
 
+/* Full segments, several of them, that next_payload() would let go one after the other. */
+static inline uint32_t full_segments(const struct tcp_conn *conn, uint32_t mss)
+{
+	const uint64_t unsent = conn->stream.unsent_bytes;
+	const uint32_t out = conn->snd_nxt - conn->snd_una;
+	const uint32_t pipe = tcp_pipe_bytes(conn);
+	const uint32_t taken = conn->sent_count, free = conn->lcore->free_sent_count;
+	if (unsent < 2 * (uint64_t)mss || out >= conn->snd_wnd || pipe >= conn->cwnd ||
+	    out >= conn->settings.send_bytes_max || taken >= free)
+		return 0;
+	uint32_t room = tcp_min_u32(conn->snd_wnd - out, conn->cwnd - pipe);
+	room = tcp_min_u32(room, conn->settings.send_bytes_max - out);
+	if (unsent < room)
+		room = (uint32_t)unsent;
+	return tcp_min_u32(room / mss, (free - taken) / 2);
+}
+
 static inline struct tcp_sent *sent_new(struct tcp_conn *conn, uint32_t payload_bytes, bool fin)
 {
 	struct tcp_lcore *lcore = conn->lcore;
@@ -148,8 +165,10 @@ bool tcp_send_new(struct tcp_conn *conn)
 	const bool is_plain = tcp_is_plain(conn);
 	struct pass pass = {.begun = false};
 	conn->corked = false;
+	uint32_t full = full_segments(conn, mss);
 	for (;;) {
-		const uint32_t len = next_payload(conn, mss);
+		const uint32_t len = full ? mss : next_payload(conn, mss);
+		full -= full > 0;
 		if (!len)
 			break;
 		const bool fin = conn->fin_queued && len == conn->stream.unsent_bytes;
