@@ -29,6 +29,8 @@
 #define HANDOFF_RING_FRAMES 1024u     /* of each ordered pair of workers; a power of two */
 #define HANDOFF_RING_FRAMES_MANY 256u /* the same when there are more than 8 workers */
 #define TX_BATCH 32u                  /* answers gathered before they are handed to the driver within a turn */
+#define TX_REST_NS 1000000ull         /* after which a lane is at rest */
+#define TX_RECLAIMS 4u                /* of a lane at rest */
 #define TX_LANE_PACKETS 512u          /* answers that wait while a transmit ring is full */
 #define TX_STALL_NS 100000000ull      /* a lane that did not move for so long is emptied */
 #define ENGINE_RING_ENTRIES 1024u
@@ -46,6 +48,8 @@ struct tx_lane {
 	uint16_t count;
 	uint16_t queue;
 	uint8_t owner;       /* worker whose queue carries this worker's answers: itself, or another */
+	uint8_t reclaims;    /* to be made yet; 0 where another worker has the queue */
+	uint64_t sent_ns;    /* when frames went out last */
 	uint64_t stalled_ns; /* since when the driver has taken nothing, 0 while it does */
 	struct pkt *pkts[TX_LANE_PACKETS];
 };

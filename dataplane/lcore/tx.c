@@ -7,6 +7,10 @@
  * again in later turns.  A full lane drops what comes, and a lane that has not
  * moved for TX_STALL_NS is emptied: a client asks again, and an answer that old
  * helps nobody.
+ *
+ * A device may hold what it has sent until more is sent, and with it buffers of
+ * exports.  A lane at rest has them given back: soon, and again later in case the
+ * device was not done.
  */
 #include <string.h>
 
@@ -26,6 +30,10 @@ static unsigned flush_lane(struct worker *worker, unsigned port_index)
 {
 	struct tx_lane *lane = &worker->priv->tx[port_index];
 	unsigned taken = port_tx(port_index, lane->queue, lane->pkts, lane->count);
+	if (taken) {
+		lane->sent_ns = worker->now_ns;
+		lane->reclaims = TX_RECLAIMS;
+	}
 	if (taken == lane->count) {
 		lane->count = 0;
 		lane->stalled_ns = 0;
@@ -79,12 +87,25 @@ void tx_output(struct worker *worker, struct pkt *pkt)
 		handoff_frame(worker, owner, HANDOFF_ANSWER, pkt);
 }
 
+/* 1, 8, 64 and 512 ms after the last frame. */
+static void reclaim(const struct worker *worker, struct tx_lane *lane, unsigned port_index)
+{
+	if (worker->now_ns - lane->sent_ns < TX_REST_NS << (3 * (TX_RECLAIMS - lane->reclaims)))
+		return;
+	lane->reclaims--;
+	port_tx_reclaim(port_index, lane->queue);
+}
+
 unsigned tx_flush(struct worker *worker)
 {
 	unsigned taken = 0;
-	for (unsigned i = 0, count = port_count(); i < count; i++)
-		if (worker->priv->tx[i].count)
+	for (unsigned i = 0, count = port_count(); i < count; i++) {
+		struct tx_lane *lane = &worker->priv->tx[i];
+		if (lane->count)
 			taken += flush_lane(worker, i);
+		else if (lane->reclaims)
+			reclaim(worker, lane, i);
+	}
 	return taken;
 }
 

@@ -191,6 +191,14 @@ unsigned port_tx(unsigned index, unsigned queue, struct pkt **pkts, unsigned cou
 	return total;
 }
 
+void port_tx_reclaim(unsigned index, unsigned queue)
+{
+	const struct port *port = &ports[index];
+	/* Without gathering there are but packets in the ring, which nobody waits for. */
+	if (port->able.tx_gather && !atomic_load_explicit(&port->removed, memory_order_relaxed))
+		(void)rte_eth_tx_done_cleanup(port->ethdev_id, (uint16_t)queue, 0);
+}
+
 void port_count_tx_dropped(unsigned index, unsigned queue, unsigned count)
 {
 	ports[index].queue_stats[queue].tx_dropped += count;

@@ -124,6 +124,9 @@ unsigned port_rx(unsigned index, unsigned queue, struct pkt **pkts, unsigned max
 bool port_starved(unsigned index);
 /* Send; returns how many were taken, from the front.  The rest stay the caller's. */
 unsigned port_tx(unsigned index, unsigned queue, struct pkt **pkts, unsigned count);
+/* The queue rests: buffers that the device has sent from are given back now, where its driver can, and not only when
+ * the next frames go out. */
+void port_tx_reclaim(unsigned index, unsigned queue);
 /* Count packets that the caller gave up sending. */
 void port_count_tx_dropped(unsigned index, unsigned queue, unsigned count);
 

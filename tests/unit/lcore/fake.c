@@ -12,7 +12,7 @@
 struct worker fake_workers[FAKE_WORKER_COUNT_MAX];
 static struct worker_private privs[FAKE_WORKER_COUNT_MAX];
 static unsigned count;
-unsigned fake_allocs_left, fake_tx_room, fake_sent_count, fake_tx_dropped;
+unsigned fake_allocs_left, fake_tx_room, fake_sent_count, fake_tx_dropped, fake_reclaims;
 struct pkt *fake_sent[FAKE_SENT_MAX];
 enum aoe_verdict fake_verdict;
 unsigned fake_input_count[FAKE_WORKER_COUNT_MAX];
@@ -38,7 +38,7 @@ void fake_init(unsigned worker_count_)
 	memset(fake_stack_copies, 0, sizeof fake_stack_copies);
 	fake_stack_routed = fake_tapped[0] = fake_tapped[1] = 0;
 	fake_allocs_left = fake_tx_room = UINT32_MAX;
-	fake_sent_count = fake_tx_dropped = waiting_count = 0;
+	fake_sent_count = fake_tx_dropped = fake_reclaims = waiting_count = 0;
 	fake_verdict = AOE_DROP;
 	fake_starved = false;
 	alive = 0;
@@ -234,6 +234,13 @@ unsigned port_tx(unsigned index, unsigned queue, struct pkt **pkts, unsigned off
 	memcpy(fake_sent + fake_sent_count, pkts, taken * sizeof *pkts);
 	fake_sent_count += taken;
 	return taken;
+}
+
+void port_tx_reclaim(unsigned index, unsigned queue)
+{
+	(void)index;
+	(void)queue;
+	fake_reclaims++;
 }
 
 void port_count_tx_dropped(unsigned index, unsigned queue, unsigned dropped)

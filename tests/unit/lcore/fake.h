@@ -34,7 +34,7 @@ extern bool fake_starved; /* what port_starved says */
 /* How many packets each port_tx takes at most, and what it took. */
 extern unsigned fake_tx_room;
 extern struct pkt *fake_sent[FAKE_SENT_MAX];
-extern unsigned fake_sent_count, fake_tx_dropped;
+extern unsigned fake_sent_count, fake_tx_dropped, fake_reclaims;
 
 /* What becomes of each frame that aoe_input_burst is given, and to whom it was given. */
 extern enum aoe_verdict fake_verdict;

@@ -234,6 +234,42 @@ Test(lcore_tx, a_full_lane_drops_what_comes_and_a_stalled_one_is_emptied)
 	fake_fini();
 }
 
+Test(lcore_tx, a_lane_at_rest_has_its_buffers_given_back_again_and_again_and_then_no_more)
+{
+	struct worker *worker = &fake_workers[0];
+	fake_init(2);
+	worker->now_ns = 5 * TX_REST_NS;
+	tx_flush(worker);
+	cr_expect_eq(fake_reclaims, 0u, "nothing was sent");
+	tx_output(worker, numbered(0));
+	tx_flush(worker);
+	worker->now_ns += TX_REST_NS - 1;
+	tx_flush(worker);
+	cr_expect_eq(fake_reclaims, 0u, "more may follow at once");
+	unsigned expected = 0;
+	for (unsigned ms = 1; ms <= 4096; ms++) {
+		worker->now_ns = 5 * TX_REST_NS + ms * TX_REST_NS;
+		tx_flush(worker);
+		expected += ms == 1 || ms == 8 || ms == 64 || ms == 512;
+		cr_assert_eq(fake_reclaims, expected, "%u ms", ms);
+	}
+	/* Frames that go through another worker's queue are its to reclaim. */
+	fake_workers[1].priv->tx[0].owner = 0;
+	fake_workers[1].now_ns = worker->now_ns;
+	tx_output(&fake_workers[1], numbered(1));
+	handoff_flush(&fake_workers[1]);
+	fake_workers[1].now_ns += 10 * TX_REST_NS;
+	tx_flush(&fake_workers[1]);
+	cr_expect_eq(fake_reclaims, expected);
+	handoff_input(worker);
+	tx_flush(worker);
+	worker->now_ns += TX_REST_NS;
+	tx_flush(worker);
+	cr_expect_eq(fake_reclaims, expected + 1);
+	fake_fini();
+	cr_expect_eq(fake_pkts_alive(), 0u);
+}
+
 Test(lcore_tx, a_stall_that_ended_does_not_count_towards_the_next)
 {
 	struct worker *worker = &fake_workers[0];
