@@ -63,7 +63,7 @@ static inline struct net_pair *pair_slot(struct net_lcore *lcore, uint64_t addre
 static inline uint64_t pair_addresses(const struct ipv4_wire *ip)
 {
 	uint64_t addresses;
-	memcpy(&addresses, ip->src, sizeof addresses);
+	memcpy(&addresses, (const uint8_t *)ip + offsetof(struct ipv4_wire, src), sizeof addresses); /* and dst */
 	return addresses;
 }
 

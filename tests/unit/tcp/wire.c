@@ -372,7 +372,7 @@ void wire_inject_ecn(struct wire *wire, unsigned to, const struct tcp_segment *s
 	if (payload_bytes)
 		memcpy(bytes + len - payload_bytes, payload, payload_bytes);
 	struct pkt *pkt = pkt_heap_make(&wire->ends[to].heap, bytes, len, 0, 64);
-	const struct ip_view view = {.src = wire->ends[!to].addr, .dst = wire->ends[to].addr, .ecn = ecn};
+	const struct ip_view view = {.src = wire->ends[!to].addr, .dst = wire->ends[to].addr, .ecn = (uint8_t)ecn};
 	tcp_fill_checksum(pkt, tcp_pseudo_sum(&view.dst, &view.src));
 	tcp_input(wire->ends[to].tcp, pkt, &view, wire->now_ns);
 }
