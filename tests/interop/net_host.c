@@ -152,7 +152,8 @@ static void report(void)
 int main(int argc, char **argv)
 {
 	struct net_address addresses[ADDRESS_COUNT_MAX] = {0};
-	struct net_settings settings = {.addresses = addresses, .ports = {[0] = {{0}, 1500, true, true, true}}};
+	struct net_settings settings = {.addresses = addresses,
+					.ports = {[0] = {.mtu = 1500, .present = true, .punt = true, .slaac = true}}};
 	struct eth_filter filter = {{0}, {0}};
 	char error[200];
 	if (argc < 5 || argc > 4 + ADDRESS_COUNT_MAX ||
