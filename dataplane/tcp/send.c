@@ -172,7 +172,7 @@ bool tcp_send_new(struct tcp_conn *conn)
 		if (!len)
 			break;
 		const bool fin = conn->fin_queued && len == conn->stream.unsent_bytes;
-		struct tcp_sent *sent = is_plain ? sent_new(conn, len, fin) : tcp_sent_new(conn, len, fin);
+		struct tcp_sent *sent = sent_new(conn, len, fin);
 		if (!sent)
 			return false;
 		conn->fin_sent |= fin;
